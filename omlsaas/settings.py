@@ -1,0 +1,219 @@
+"""One settings file; every value that differs between installations is in the environment."""
+
+import os
+import sys
+from pathlib import Path
+
+import environ
+from django.utils.translation import gettext_lazy as _
+
+from omlsaas.lib import runtime_env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_ROOT = Path(os.environ.get("VAR_ROOT") or BASE_DIR / "var").resolve()
+runtime_env.load(VAR_ROOT / "runtime.env")
+env = environ.FileAwareEnv()
+
+# Commands that need no server may run before one exists (check, collectstatic, makemessages).
+DATABASE_URL = env.str("DATABASE_URL", "")
+SECRET_KEY = env.str("SECRET_KEY", "").strip()
+# `k1:<base64 of 32 bytes>`, comma or line separated: the first writes, all read.
+ENCRYPTION_KEYS = env.str("ENCRYPTION_KEYS", "").strip()
+DEBUG = env.bool("DEBUG", False)
+HOST = env.str("HOST", "127.0.0.1")
+PORT = env.int("PORT", 8000)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", HOST])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+if not SECRET_KEY:
+    # Only commands that touch no session may run without one; the servers refuse (checks.py).
+    SECRET_KEY = "unset-" + os.urandom(24).hex()
+    SECRET_KEY_MISSING = True
+else:
+    SECRET_KEY_MISSING = False
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "django_filters",
+    "django_htmx",
+    "template_partials",
+    "import_export",
+    "tenants",
+    "deployments",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "omlsaas.lib.requestid.RequestIdMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "tenants.middleware.PersonMiddleware",
+]
+
+ROOT_URLCONF = "omlsaas.urls"
+ASGI_APPLICATION = "omlsaas.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "deployments.views.frame.frame",
+            ],
+        },
+    }
+]
+
+# --- Data --------------------------------------------------------------------------------------
+# Runs are watched for hours by few connections: a pool, held only for a flush or a request.
+DATABASES = {"default": env.db_url_config(DATABASE_URL or "postgres:///omlsaas")}
+DATABASES["default"].update(
+    {
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            **DATABASES["default"].get("OPTIONS", {}),
+            "pool": {
+                "min_size": 1,
+                "max_size": env.int("DATABASE_POOL_SIZE", 12),
+                "timeout": 20,
+                "max_idle": 120,
+            },
+            "connect_timeout": 5,
+        },
+    }
+)
+# A transaction pooler cannot LISTEN: name a direct URL here when one stands in between.
+LISTEN_DATABASE_URL = env.str("LISTEN_DATABASE_URL", DATABASE_URL)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "tenants.User"
+AUTHENTICATION_BACKENDS = ["tenants.access.EmailOrNameBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "dashboard"
+LOGOUT_REDIRECT_URL = "login"
+
+REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "omlsaas"},
+    }
+}
+
+# --- Celery: a doorbell, nothing else (docs/processes.md) ------------------------------------
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
+
+# --- Languages and time ------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Static files ------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_ROOT / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Tests read the files where they lie; everything else serves hashed names that never change.
+STATICFILES_BACKEND = env.str(
+    "STATICFILES_BACKEND", "whitenoise.storage.CompressedManifestStaticFilesStorage"
+)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": STATICFILES_BACKEND},
+}
+WHITENOISE_KEEP_ONLY_HASHED_FILES = False
+
+# --- Safety ------------------------------------------------------------------------------------
+HTTPS = env.bool("HTTPS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        # Tabler draws its check marks from data: URIs.
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'self'"],
+        "object-src": ["'none'"],
+    }
+}
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008", "security.W012", "security.W016"]
+# A proxy in front: how many of the right-most X-Forwarded-For entries are ours.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+
+# --- Runs (docs/run-lifecycle.md) --------------------------------------------------------------
+WORKDIR_ROOT = Path(env.str("WORKDIR_ROOT", str(VAR_ROOT / "workdirs")))
+STATE_ROOT = Path(env.str("STATE_ROOT", str(VAR_ROOT / "state")))
+BLUEPRINT_ROOT = Path(env.str("BLUEPRINT_ROOT", str(BASE_DIR / "hcl_template")))
+TERRAFORM_BIN = env.str("TERRAFORM_BIN", "terraform")
+PROVIDER_MIRROR = env.str("PROVIDER_MIRROR", "")
+WORKER_CAPACITY = env.int("WORKER_CAPACITY", 32)
+LEASE_S = env.int("LEASE_S", 15)
+LEASE_RENEW_S = env.int("LEASE_RENEW_S", 5)
+HOST_SILENT_AFTER_S = env.int("HOST_SILENT_AFTER_S", 60)
+HOST_LOST_AFTER_S = env.int("HOST_LOST_AFTER_S", 30 * 60)
+PLAN_TIMEOUT_S = env.int("PLAN_TIMEOUT_S", 2 * 3600)
+APPLY_TIMEOUT_S = env.int("APPLY_TIMEOUT_S", 6 * 3600)
+SILENCE_TIMEOUT_S = env.int("SILENCE_TIMEOUT_S", 30 * 60)
+CANCEL_GRACE_S = env.int("CANCEL_GRACE_S", 5 * 60)
+FORCE_CANCEL_AFTER_S = env.int("FORCE_CANCEL_AFTER_S", 60)
+PLAN_EXPIRES_S = env.int("PLAN_EXPIRES_S", 7 * 24 * 3600)
+RUN_LOG_LIMIT = env.int("RUN_LOG_LIMIT", 1 << 30)
+MIN_FREE_BYTES = env.int("MIN_FREE_BYTES", 1 << 30)
+# Retention: lines and history are two settings (docs/operate.md).
+KEEP_LOGS_DAYS = env.int("KEEP_LOGS_DAYS", 180)
+KEEP_LOGS_RUNS = env.int("KEEP_LOGS_RUNS", 20)
+KEEP_RUNS_DAYS = env.int("KEEP_RUNS_DAYS", 0)
+KEEP_STATES = env.int("KEEP_STATES", 50)
+
+# --- Our own logs ------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "loggers": {"django.server": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+}
+
+TESTING = "pytest" in sys.modules

@@ -1,0 +1,44 @@
+#!/bin/sh
+# All checks that need no server; says which one failed, and runs the rest all the same.
+set -u
+unset CDPATH
+cd -- "$(dirname -- "$0")/.."
+python=.venv/bin/python
+failed=
+
+check() {
+    name=$1
+    shift
+    if ! "$@"; then
+        failed="$failed $name"
+        echo "lint: $name failed" >&2
+    fi
+}
+
+syntax() {
+    for script in scripts/*.sh; do sh -n "$script" || return 1; done
+    bash -n .ci/run
+}
+
+# A configuration file that the environment names may not exist; formatting needs none.
+hcl() {
+    if command -v terraform >/dev/null 2>&1; then
+        TF_CLI_CONFIG_FILE=/dev/null terraform fmt -check -diff -recursive hcl_template
+    else
+        echo "lint: there is no terraform here, HCL was not checked"
+    fi
+}
+
+check ruff "$python" -m ruff check --quiet .
+check format "$python" -m ruff format --check --output-format concise .
+check templates "$python" -m djlint --quiet --lint templates
+check texts "$python" scripts/check_texts.py
+check house "$python" scripts/check_house.py
+check shell syntax
+check hcl hcl
+
+if [ -n "$failed" ]; then
+    echo "lint: failed:$failed" >&2
+    exit 1
+fi
+echo "lint: all well"

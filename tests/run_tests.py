@@ -1,0 +1,142 @@
+"""Run the tests with all that they need: `make test` calls this inside .venv.
+
+Servers are the embedded ones in a private temporary folder, or those that DATABASE_URL and
+REDIS_URL name. Chromium comes from the distribution where it may be installed; without one,
+browser tests are skipped and say so.
+"""
+
+import base64
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+from omlsaas.lib.embedded import Servers  # noqa: E402 the project has to be on the path first
+
+# A test's data may vanish with the machine: no need to wait for the disk.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC_BROWSERS = (
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+# Where Terraform itself looks for providers, and where machines without internet keep them.
+MIRRORS = ("/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins")
+
+
+class FolderSummary:
+    """Prints how each folder of tests went: passed, failed, skipped, seconds."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Counter] = defaultdict(Counter)
+        self.seconds: Counter = Counter()
+
+    def pytest_runtest_logreport(self, report) -> None:
+        """Count one phase of one test."""
+        folder = "/".join(report.nodeid.split("::")[0].split("/")[:-1])
+        self.seconds[folder] += report.duration
+        if report.when == "call" or report.outcome != "passed":
+            self.outcomes[folder][report.outcome] += 1
+
+    def pytest_terminal_summary(self, terminalreporter) -> None:
+        """Print the table."""
+        terminalreporter.section("per folder")
+        for folder in sorted(self.outcomes):
+            count = self.outcomes[folder]
+            terminalreporter.write_line(
+                f"{folder:<24} {count['passed']:5} passed {count['failed']:4} failed "
+                f"{count['skipped']:4} skipped {self.seconds[folder]:8.1f} s"
+            )
+
+
+def find_browser() -> str:
+    """Return a Chromium to drive, installed if that is allowed; empty when there is none."""
+    if "CHROMIUM" in os.environ:
+        return os.environ["CHROMIUM"]
+    found = next(filter(None, map(shutil.which, (*BROWSERS, *MAC_BROWSERS))), "")
+    if found or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return found
+    print("Installing Chromium for the browser tests", flush=True)
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update", "-q"], ["install", "-qy", "--no-install-recommends", "chromium"]):
+        done = subprocess.run(["apt-get", *arguments], env=env, capture_output=True, text=True)
+        if done.returncode:
+            print(f"apt-get {arguments[0]} failed: {done.stderr.strip()[-500:]}")
+    return shutil.which("chromium") or ""
+
+
+def find_mirror() -> str:
+    """Return a folder with Terraform providers on this machine; empty when there is none."""
+    if os.environ.get("PROVIDER_MIRROR"):
+        return os.environ["PROVIDER_MIRROR"]
+    candidates = [Path(place) for place in MIRRORS]
+    candidates += [found.parent for found in Path("/opt").glob("*/registry.terraform.io")]
+    places = (place for place in candidates if (place / "registry.terraform.io").is_dir())
+    return str(next(places, ""))
+
+
+def terraform_configuration(folder: Path, mirror: str) -> Path:
+    """Write a CLI configuration of our own: the one in the environment may not exist."""
+    method = f'  filesystem_mirror {{ path = "{mirror}" }}\n' if mirror else ""
+    path = folder / "terraform.rc"
+    path.write_text(
+        f"disable_checkpoint = true\nprovider_installation {{\n{method}  direct {{}}\n}}\n"
+    )
+    return path
+
+
+def environment(folder: Path, servers: Servers) -> dict[str, str]:
+    """Return what the tests find in their environment."""
+    mirror = find_mirror()
+    key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    return {
+        "VAR_ROOT": str(folder / "var"),
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "ENCRYPTION_KEYS": f"k1:{key}",
+        "STATICFILES_BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
+        "CHROMIUM": find_browser(),
+        "PROVIDER_MIRROR": mirror,
+        "TF_CLI_CONFIG_FILE": str(terraform_configuration(folder, mirror)),
+        **servers.urls,
+    }
+
+
+def main() -> int:
+    """Set up, run pytest with the given arguments, tear down; returns the exit code."""
+    begun = time.monotonic()
+    given = os.environ
+    # resolve: macOS hands out a link, and sockets and state paths are compared.
+    with tempfile.TemporaryDirectory(prefix="omlsaas-test-") as name:
+        folder = Path(name).resolve()
+        servers = Servers(
+            folder / "var",
+            postgres=not given.get("DATABASE_URL"),
+            valkey=not (given.get("REDIS_URL") or given.get("CELERY_BROKER_URL")),
+            settings=FAST,
+        )
+        try:
+            servers.start()
+            os.environ.update(environment(folder, servers))
+            os.chdir(PROJECT)
+            if not os.environ["CHROMIUM"]:
+                print("There is no Chromium here: browser tests are skipped.", flush=True)
+            code = pytest.main(sys.argv[1:] or ["tests"], plugins=[FolderSummary()])
+        finally:
+            servers.stop()
+            servers.remove_sockets()
+    print(f"{time.monotonic() - begun:.0f} s in all")
+    return int(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
