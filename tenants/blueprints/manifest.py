@@ -1,0 +1,326 @@
+"""Reads one blueprint folder: blueprint.yaml by its schema, the HCL of each kind, and both
+against each other. Everything that is wrong is collected, with file and line."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.utils.translation import gettext as _
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from tenants.blueprints import lines, templates
+from tenants.blueprints.hcl import RootModule, read_folder
+from tenants.blueprints.model import (
+    Action,
+    Flaw,
+    Group,
+    Kind,
+    NameRule,
+    Output,
+    SecretRule,
+    StepSpec,
+    Variable,
+)
+
+MANIFEST = "blueprint.yaml"
+_SCHEMA = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
+_VALIDATOR = Draft202012Validator(_SCHEMA)
+
+
+class Reader:
+    """Reads one blueprint; afterwards `flaws` says what is wrong and `folders` what it uses."""
+
+    def __init__(self, base: Path, name: str) -> None:
+        self.base, self.name = base, name
+        self.folder = base / name
+        self.file = f"{name}/{MANIFEST}"
+        self.flaws: list[Flaw] = []
+        self.folders: list[Path] = [self.folder]
+        self.document = lines.Document()
+        self.is_hcl_known = True
+
+    def read(self) -> tuple[dict[str, Any], dict[str, Kind]]:
+        """Return the manifest as it stands and its kinds; both empty when it is unreadable."""
+        try:
+            text = (self.folder / MANIFEST).read_text(encoding="utf-8")
+            self.document = lines.read(text)
+        except lines.YamlBroken as error:
+            self.flaws.append(Flaw(self.file, error.line, error.text))
+            return {}, {}
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            self.flaws.append(Flaw(self.file, 1, _("Not readable: %(why)s") % {"why": reason}))
+            return {}, {}
+        if not self._fits_schema():
+            return {}, {}
+        raw = self.document.value
+        kinds = {name: self._kind(name, spec) for name, spec in raw["kinds"].items()}
+        return raw, kinds
+
+    def _flaw(self, path: lines.Path, text: str, **params: Any) -> None:
+        self.flaws.append(Flaw(self.file, self.document.line(path), text % params))
+
+    def _fits_schema(self) -> bool:
+        errors = sorted(_VALIDATOR.iter_errors(self.document.value), key=_position)
+        for error in errors:
+            inner = best_match(error.context) if error.context else None
+            path = tuple((inner or error).absolute_path)
+            unknown = _unknown_keys(error)
+            line = self.document.line((*path, unknown) if unknown else path)
+            self.flaws.append(Flaw(self.file, line, _said(error)))
+        return not errors
+
+    # --- one kind ----------------------------------------------------------------------------
+
+    def _kind(self, name: str, spec: dict[str, Any]) -> Kind:
+        path: lines.Path = ("kinds", name)
+        root = self.folder / spec["root"]
+        module = self._root((*path, "root"), root, spec["root"])
+        variables = self._variables(path, spec, module)
+        kind = Kind(
+            name=name,
+            blueprint=self.name,
+            title=spec.get("title", name),
+            root=root,
+            root_name=f"{self.name}/{spec['root']}",
+            needs_shared=spec.get("needs_shared", False),
+            naming=self._naming(path, spec["naming"]),
+            actions=self._actions(path, spec, variables, module),
+            groups=self._groups(path, spec, variables),
+            variables=variables,
+            outputs=module.outputs,
+            provided=spec.get("provided", {}),
+            versions=spec.get("versions", {}),
+            sizes=spec.get("sizes", {}),
+            secret_rules={n: SecretRule(**rule) for n, rule in spec.get("secrets", {}).items()},
+            labels=spec.get("labels", {}),
+            holds_data=tuple(spec.get("holds_data", ())),
+            outputs_shown=tuple(spec.get("outputs_shown", ())),
+            readiness=spec.get("readiness"),
+            required_version=module.required_version,
+            judge_files=module.judge_files,
+        )
+        self._check_outputs(path, kind)
+        if kind.needs_shared and name == "shared":
+            self._flaw(path, _("A shared environment cannot need a shared environment."))
+        return kind
+
+    def _root(self, path: lines.Path, root: Path, name: str) -> RootModule:
+        """Return what the root module declares; empty, with a flaw, when it is not there."""
+        module = RootModule()
+        if root.is_dir() and root.resolve().is_relative_to(self.folder.resolve()):
+            module = read_folder(root, self.base)
+            self.flaws += module.flaws
+            self._follow(module, root)
+            if not module.file_count:
+                self._flaw(path, _("“%(root)s” holds no .tf file."), root=name)
+        else:
+            self._flaw(path, _("There is no folder “%(root)s” in this blueprint."), root=name)
+        # What a broken file declares is not known, so nothing is said to be missing in it.
+        self.is_hcl_known = module.file_count > 0 and not any(
+            not flaw.is_warning for flaw in module.flaws
+        )
+        return module
+
+    def _follow(self, module: RootModule, folder: Path) -> None:
+        """Collect the local modules that a root module uses, and those that they use."""
+        for source, file, line in module.sources:
+            if not source.startswith(("./", "../")):
+                continue
+            target = (folder / source).resolve()
+            if not target.is_dir() or not target.is_relative_to(self.base.resolve()):
+                text = _("There is no module “%(source)s” in the blueprint root.")
+                self.flaws.append(Flaw(file, line, text % {"source": source}))
+            elif target not in self.folders:
+                # In the blueprint's own folder it is covered already, but it is read all the same.
+                self.folders.append(target)
+                inner = read_folder(target, self.base.resolve())
+                self.flaws += inner.flaws
+                self._follow(inner, target)
+
+    def _variables(
+        self, path: lines.Path, spec: dict[str, Any], module: RootModule
+    ) -> dict[str, Variable]:
+        roles: dict[str, str] = {}
+        for key, role in (("versions", "version"), ("sizes", "size")):
+            for component, name in spec.get(key, {}).items():
+                self._known((*path, key, component), name, module.variables, _("variable"))
+                roles[name] = role
+        for name in spec.get("secrets", {}):
+            where = (*path, "secrets", name)
+            if self._known(where, name, module.variables, _("variable")):
+                variable = module.variables[name]
+                if not variable.sensitive:
+                    text = _("“%(name)s” is a secret: write “sensitive = true” at %(at)s.")
+                    self._flaw(where, text, name=name, at=f"{variable.file}:{variable.line}")
+        for key in ("provided", "labels"):
+            for name in spec.get(key, {}):
+                self._known((*path, key, name), name, module.variables, _("variable"))
+        for variable in module.variables.values():
+            self._warn(variable)
+            if variable.sensitive:
+                roles[variable.name] = "secret"
+        return {n: replace(v, role=roles.get(n, "")) for n, v in module.variables.items()}
+
+    def _warn(self, variable: Variable) -> None:
+        def warn(text: str) -> None:
+            said = text % {"name": variable.name}
+            self.flaws.append(Flaw(variable.file, variable.line, said, is_warning=True))
+
+        if variable.sensitive and variable.rules:
+            warn(
+                _(
+                    "“%(name)s” is sensitive and has a validation block: Terraform prints a "
+                    "refused value. Write the rule under “secrets” in blueprint.yaml."
+                )
+            )
+        if not variable.description:
+            warn(_("“%(name)s” has no description, so its form field has no help."))
+
+    def _naming(self, path: lines.Path, spec: dict[str, Any]) -> NameRule:
+        try:
+            re.compile(spec["pattern"])
+        except re.error as error:
+            where = (*path, "naming", "pattern")
+            self._flaw(where, _("Not a regular expression: %(why)s"), why=error)
+        reserved = tuple(spec.get("reserved", ()))
+        return NameRule(
+            spec["pattern"],
+            spec.get("min", 1),
+            spec.get("max", 64),
+            reserved,
+            spec["message"].strip(),
+        )
+
+    def _groups(
+        self, path: lines.Path, spec: dict[str, Any], variables: dict[str, Variable]
+    ) -> tuple[Group, ...]:
+        groups, seen = [], set(spec.get("provided", {}))
+        for number, group in enumerate(spec.get("groups", ())):
+            where = (*path, "groups", number, "variables")
+            names = [
+                name
+                for i, name in enumerate(group["variables"])
+                if self._known((*where, i), name, variables, _("variable"))
+            ]
+            for name in seen.intersection(names):
+                self._flaw(where, _("“%(name)s” stands in a form already."), name=name)
+            seen.update(names)
+            groups.append(Group(group["title"], group.get("help", ""), tuple(names)))
+        # A variable that no group names still gets its field.
+        rest = tuple(name for name in variables if name not in seen)
+        return (*groups, Group(_("More"), "", rest)) if rest else tuple(groups)
+
+    def _actions(
+        self,
+        path: lines.Path,
+        spec: dict[str, Any],
+        variables: dict[str, Variable],
+        module: RootModule,
+    ) -> dict[str, Action]:
+        actions = {}
+        inputs = {n: v for n, v in variables.items() if n not in spec.get("provided", {})}
+        for name, raw in spec["actions"].items():
+            where = (*path, "actions", name)
+            fields = raw.get("fields", ())
+            if fields != "all":
+                for i, field_name in enumerate(fields):
+                    self._known((*where, "fields", i), field_name, inputs, _("input"))
+                fields = tuple(fields)
+            actions[name] = Action(
+                name=name,
+                label=raw["label"],
+                kind=raw["kind"],
+                risk=raw["risk"],
+                description=raw.get("description", ""),
+                auto_apply_allowed=raw.get("auto_apply", False),
+                confirm=raw.get("confirm", "button"),
+                when=raw.get("when", "always"),
+                fields=fields,
+                steps=self._steps((*where, "steps"), raw["steps"], variables, module.outputs),
+                timeouts=raw.get("timeouts", {}),
+            )
+        return actions
+
+    def _steps(
+        self,
+        path: lines.Path,
+        raw: list[dict[str, Any]],
+        variables: dict[str, Variable],
+        outputs: dict[str, Output],
+    ) -> tuple[StepSpec, ...]:
+        steps = []
+        for number, spec in enumerate(raw):
+            where = (*path, number)
+            params = {key: value for key, value in spec.items() if key != "kind"}
+            self._check_places(where, params, variables, outputs)
+            steps.append(StepSpec(spec["kind"], params, self.file, self.document.line(where)))
+        kinds = [step.kind for step in steps]
+        if "terraform.apply" in kinds:
+            before = kinds[: kinds.index("terraform.apply")]
+            if "terraform.plan" not in before:
+                self._flaw(path, _("“terraform.apply” needs a “terraform.plan” before it."))
+        return tuple(steps)
+
+    def _check_places(
+        self,
+        where: lines.Path,
+        template: Any,
+        variables: Iterable[str],
+        outputs: Iterable[str],
+    ) -> None:
+        named = {"outputs": outputs, "inputs": variables, "secrets": variables}
+        for place in templates.places(template):
+            root, _dot, rest = place.partition(".")
+            if not templates.is_look_up(place):
+                text = _("“%(place)s” is not a look-up: write {{ %(roots)s.name }}.")
+                self._flaw(where, text, place=place, roots="|".join(templates.ROOTS))
+            elif self.is_hcl_known and root in named and rest.split(".")[0] not in named[root]:
+                self._flaw(where, _("There is no “%(place)s” in this kind."), place=place)
+
+    def _check_outputs(self, path: lines.Path, kind: Kind) -> None:
+        for i, name in enumerate(kind.outputs_shown):
+            self._known((*path, "outputs_shown", i), name, kind.outputs, _("output"))
+        if kind.readiness:
+            where = (*path, "readiness", "url")
+            self._check_places(where, kind.readiness["url"], kind.variables, kind.outputs)
+
+    def _known(self, path: lines.Path, name: str, known: Iterable[str], what: str) -> bool:
+        if name in known or not self.is_hcl_known:
+            return name in known
+        text = _("There is no %(what)s “%(name)s” in the HCL. It has: %(known)s.")
+        self._flaw(path, text, what=what, name=name, known=", ".join(sorted(known)) or "–")
+        return False
+
+
+def _position(error: ValidationError) -> list[str]:
+    return [str(part) for part in error.absolute_path]
+
+
+def _unknown_keys(error: ValidationError) -> str:
+    if error.validator != "additionalProperties" or not isinstance(error.instance, dict):
+        return ""
+    allowed = set(error.schema.get("properties", {}))
+    return next((key for key in error.instance if key not in allowed), "")
+
+
+def _said(error: ValidationError) -> str:
+    where = ".".join(str(part) for part in error.absolute_path)
+    unknown = _unknown_keys(error)
+    if unknown:
+        known = ", ".join(sorted(error.schema.get("properties", {})))
+        text = _("Unknown key “%(key)s”. Known here: %(known)s.")
+        return text % {"key": unknown, "known": known}
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        text = _("“%(where)s” lacks %(keys)s.")
+        return text % {"where": where or MANIFEST, "keys": ", ".join(missing)}
+    if error.validator == "enum":
+        text = _("“%(where)s” is “%(value)s”, but must be one of: %(known)s.")
+        known = ", ".join(str(value) for value in error.validator_value)
+        return text % {"where": where, "value": error.instance, "known": known}
+    return f"{where}: {error.message}" if where else error.message

@@ -1,0 +1,98 @@
+"""Refusals about what should exist."""
+
+from django.utils.translation import gettext_lazy as _
+
+from omlsaas.lib.refusals import Refusal
+
+
+class NotAllowed(Refusal):
+    """The actor's roles do not cover this kind of action here."""
+
+    message = _(
+        "%(actor)s may not do this on %(target)s: it needs the permission “%(kind)s”. "
+        "Ask an admin for a role that has it."
+    )
+
+
+class NameRefused(Refusal):
+    """A name breaks the blueprint's rule, or is reserved."""
+
+    message = _("“%(name)s” cannot be used as a name: %(rule)s")
+
+
+class NameTaken(Refusal):
+    """Another living thing has this name."""
+
+    message = _(
+        "“%(name)s” is taken by another %(kind)s. Choose another name, or archive that one."
+    )
+
+
+class UnknownBlueprint(Refusal):
+    """No such folder in the blueprint root, or it does not have this kind."""
+
+    message = _("There is no blueprint “%(blueprint)s” for a %(kind)s. Known ones: %(known)s.")
+
+
+class WrongPlace(Refusal):
+    """Tenant, region and shared environment do not fit together."""
+
+    message = _("%(name)s cannot stand there: %(why)s")
+
+
+class InputsRefused(Refusal):
+    """Values break the blueprint's rules; `problems` maps variable to sentence."""
+
+    message = _("%(count)s value(s) are not accepted: %(summary)s")
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        self.problems = problems
+        summary = "; ".join(f"{name}: {text}" for name, text in problems.items())
+        super().__init__(count=len(problems), summary=summary)
+
+
+class StillInUse(Refusal):
+    """Something that would be archived still has resources or work."""
+
+    message = _("%(name)s cannot be archived: %(why)s")
+
+
+class ArchivedAlready(Refusal):
+    """The thing is history."""
+
+    message = _("%(name)s was archived on %(when)s and can only be read.")
+
+
+class KeyUnknown(Refusal):
+    """A stored value names an encryption key that this installation does not have."""
+
+    message = _(
+        "A stored value is encrypted with key “%(key)s”, which is not among ENCRYPTION_KEYS. "
+        "Add that key again; `manage.py doctor` says which are needed."
+    )
+
+
+class SecretTooShort(Refusal):
+    """Secrets under 8 characters cannot be kept out of logs."""
+
+    message = _("%(name)s is a secret and needs at least %(length)s characters.")
+
+
+class LastAdmin(Refusal):
+    """Nobody would be left who may administer the portal."""
+
+    message = _(
+        "%(name)s is the last active admin of everything. Give that role to somebody else first."
+    )
+
+
+class OnlySuperuser(Refusal):
+    """Superusers are made and changed by superusers only."""
+
+    message = _("%(name)s: only a superuser may change a superuser or make one.")
+
+
+class RoleHeldAlready(Refusal):
+    """The same role over the same scope exists."""
+
+    message = _("%(holder)s has the role %(role)s over %(scope)s already.")

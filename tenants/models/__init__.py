@@ -1,0 +1,24 @@
+"""What should exist and who may touch it."""
+
+from tenants.models.access import Membership, User
+from tenants.models.accounts import CloudAccount, Region
+from tenants.models.audit import AuditEntry
+from tenants.models.environments import SharedEnvironment
+from tenants.models.releases import ComponentPin, Release
+from tenants.models.secrets import Secret
+from tenants.models.stacks import Stack
+from tenants.models.tenants import Tenant
+
+__all__ = [
+    "AuditEntry",
+    "CloudAccount",
+    "ComponentPin",
+    "Membership",
+    "Region",
+    "Release",
+    "Secret",
+    "SharedEnvironment",
+    "Stack",
+    "Tenant",
+    "User",
+]

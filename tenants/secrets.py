@@ -1,0 +1,125 @@
+"""The one place where secrets, bundles and states are encrypted and opened.
+
+AES-256-GCM; each ciphertext is bound to its row (model, id, field) by associated data, so that a
+value copied to another tenant's row does not open. Layout: 12 bytes nonce, then GCM output.
+"""
+
+import base64
+import os
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+
+from tenants.errors import KeyUnknown
+from tenants.models import Secret, Stack
+from tenants.models.secrets import SecretKind
+
+NONCE_BYTES = 12
+
+
+@lru_cache(maxsize=8)
+def _parse(text: str) -> dict[str, AESGCM]:
+    keys: dict[str, AESGCM] = {}
+    for item in text.replace("\n", ",").split(","):
+        if not item.strip():
+            continue
+        key_id, _, encoded = item.strip().partition(":")
+        raw = base64.b64decode(encoded.replace("-", "+").replace("_", "/") + "==")
+        if len(raw) != 32:
+            raise ImproperlyConfigured(f"ENCRYPTION_KEYS: key {key_id} is not 32 bytes of base64")
+        keys[key_id] = AESGCM(raw)
+    return keys
+
+
+def keys() -> dict[str, AESGCM]:
+    """Return the keys by id; the first writes. Raises ImproperlyConfigured when there is none."""
+    found = _parse(settings.ENCRYPTION_KEYS)
+    if not found:
+        raise ImproperlyConfigured(
+            "ENCRYPTION_KEYS is empty: set `k1:<base64 of 32 random bytes>` (or _FILE)."
+        )
+    return found
+
+
+def encrypt(plain: bytes, bound_to: str) -> tuple[str, bytes]:
+    """Return (key id, ciphertext) for bytes bound to a row such as `secret:stk_…:input:name:1`."""
+    key_id, cipher = next(iter(keys().items()))
+    nonce = os.urandom(NONCE_BYTES)
+    return key_id, nonce + cipher.encrypt(nonce, plain, bound_to.encode())
+
+
+def decrypt(key_id: str, ciphertext: bytes, bound_to: str) -> bytes:
+    """Return the plain bytes.
+
+    Raises KeyUnknown for a key that is not here and ValueError for bytes that were changed or
+    belong to another row.
+    """
+    cipher = keys().get(key_id)
+    if cipher is None:
+        raise KeyUnknown(key=key_id)
+    data = bytes(ciphertext)
+    try:
+        return cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], bound_to.encode())
+    except InvalidTag as error:
+        raise ValueError(f"the value of {bound_to} was changed or belongs elsewhere") from error
+
+
+def _bound_to(stack: Stack, kind: str, name: str, version: int) -> str:
+    return f"secret:{stack.public_id}:{kind}:{name}:{version}"
+
+
+def store(stack: Stack, name: str, value: str, kind: str = SecretKind.INPUT) -> Secret:
+    """Store a new version of one secret, unless it has this very value already."""
+    with transaction.atomic():
+        Stack.objects.select_for_update(of=("self",)).only("pk").get(pk=stack.pk)
+        newest = _newest(stack, kind).get(name)
+        if newest is not None and reveal(newest, stack) == value:
+            return newest
+        version = newest.version + 1 if newest else 1
+        key_id, ciphertext = encrypt(value.encode(), _bound_to(stack, kind, name, version))
+        return Secret.objects.create(
+            stack=stack, kind=kind, name=name, version=version, key_id=key_id, ciphertext=ciphertext
+        )
+
+
+def reveal(secret: Secret, stack: Stack) -> str:
+    """Return a secret's value. Doors that show it to a person leave an audit entry."""
+    bound = _bound_to(stack, secret.kind, secret.name, secret.version)
+    return decrypt(secret.key_id, secret.ciphertext, bound).decode()
+
+
+def _newest(stack: Stack, kind: str) -> dict[str, Secret]:
+    rows = Secret.objects.filter(stack=stack, kind=kind).order_by("name", "-version")
+    return {row.name: row for row in rows.distinct("name")}
+
+
+def versions(stack: Stack, kind: str = SecretKind.INPUT) -> dict[str, int]:
+    """Return the version in force of each secret of the stack."""
+    return {name: row.version for name, row in _newest(stack, kind).items()}
+
+
+def values(stack: Stack, wanted: dict[str, int] | None = None) -> dict[str, str]:
+    """Return the input secrets in force, or those of the wanted versions, in clear.
+
+    Raises LookupError when a wanted version is gone.
+    """
+    if wanted is None:
+        return {name: reveal(row, stack) for name, row in _newest(stack, SecretKind.INPUT).items()}
+    rows = {
+        (row.name, row.version): row
+        for row in Secret.objects.filter(stack=stack, kind=SecretKind.INPUT, name__in=wanted)
+    }
+    missing = [name for name, version in wanted.items() if (name, version) not in rows]
+    if missing:
+        raise LookupError(f"secret versions are gone: {', '.join(missing)}")
+    return {name: reveal(rows[name, version], stack) for name, version in wanted.items()}
+
+
+def known_values(stack: Stack) -> list[str]:
+    """Return every secret value in force, inputs and outputs: what the redactor must know."""
+    rows = [*_newest(stack, SecretKind.INPUT).values(), *_newest(stack, SecretKind.OUTPUT).values()]
+    return [reveal(row, stack) for row in rows]

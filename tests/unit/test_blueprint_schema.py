@@ -1,0 +1,29 @@
+"""docs/blueprints.md names every key that the manifest's schema knows."""
+
+import json
+from pathlib import Path
+
+import tenants.blueprints.manifest as manifest
+
+SCHEMA = json.loads(Path(manifest.__file__).with_name("schema.json").read_text("utf-8"))
+DOCS = Path(__file__).parents[2] / "docs" / "blueprints.md"
+
+
+def keys(definition):
+    return set(SCHEMA["$defs"][definition]["properties"])
+
+
+def test_every_key_of_a_manifest_is_documented():
+    text = DOCS.read_text("utf-8")
+    wanted = set(SCHEMA["properties"]) - {"$schema"}
+    for definition in ("kind", "naming", "secret", "group", "readiness", "action"):
+        wanted |= keys(definition)
+
+    assert sorted(key for key in wanted if key not in text) == []
+
+
+def test_everything_that_can_be_provided_is_documented():
+    text = DOCS.read_text("utf-8")
+    paths = SCHEMA["$defs"]["kind"]["properties"]["provided"]["additionalProperties"]["enum"]
+
+    assert [path for path in paths if f"`{path}`" not in text] == []
