@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class DeploymentsConfig(AppConfig):
+    """What is done about it: runs, plans, logs, states."""
+
+    name = "deployments"
+    verbose_name = _("What is done about it")
+
+    def ready(self) -> None:
+        """Register the refusals, so that stored codes have their sentences, and the checks."""
+        from deployments import checks, errors  # noqa: F401  (they register themselves)

@@ -1,0 +1,39 @@
+"""System checks: every kind of step that a blueprint names must exist here."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, register
+
+from deployments.steps.kinds import KINDS
+from tenants import blueprints
+from tenants.blueprints import BlueprintFlawed
+from tenants.checks import TAG, message
+
+
+@register(TAG)
+def check_steps(**_kwargs: Any) -> list[CheckMessage]:
+    """Return an error for each step of a kind, or with a parameter, that is not known."""
+    found: list[CheckMessage] = []
+    for name in blueprints.names():
+        try:
+            blueprint = blueprints.load(name)
+        except BlueprintFlawed:
+            continue  # tenants.checks tells.
+        found += [message(flaw) for flaw in blueprints.unknown_steps(blueprint, KINDS)]
+        found += _unknown_params(blueprint)
+    return found
+
+
+def _unknown_params(blueprint: blueprints.Blueprint) -> list[CheckMessage]:
+    found: dict[tuple[str, int, str], CheckMessage] = {}
+    for kind in blueprint.kinds.values():
+        for action in kind.actions.values():
+            for step in action.steps:
+                known = KINDS[step.kind].params if step.kind in KINDS else step.params
+                for param in set(step.params) - set(known):
+                    text = f"{step.kind} has no parameter “{param}”. Known: {', '.join(known)}."
+                    where = f"{step.file}:{step.line}"
+                    found[step.file, step.line, param] = Error(
+                        text, obj=where, id="deployments.E001"
+                    )
+    return list(found.values())

@@ -1,0 +1,172 @@
+"""Who may start: one function decides, and says why not.
+
+Locks are taken in one order everywhere (region, shared environment's stack, own stack), so that
+two of them never wait for each other. NO KEY UPDATE lets rows that refer to them be inserted.
+"""
+
+from datetime import timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+
+from deployments import doorbell, notify
+from deployments.errors import (
+    DeploymentError,
+    InMaintenance,
+    NoWorker,
+    RegionFull,
+    SharedBusy,
+    StackBusy,
+)
+from deployments.models import Maintenance, Run, WorkerHost
+from deployments.runstatus import HOLDS_STACK, RunStatus
+from deployments.services.lifecycle import advance
+from tenants import actors
+from tenants.models import Region, Stack
+
+S = RunStatus
+# A plan that waits for a person uses no slot.
+USES_SLOT = tuple(s for s in HOLDS_STACK if s is not S.PLANNED)
+SYSTEM = actors.system("admission")
+
+
+def lock_place(stack: Stack) -> None:
+    """Lock region, shared environment's stack and the stack itself, in this order."""
+    lock = {"of": ("self",), "no_key": True}
+    list(Region.objects.select_for_update(**lock).filter(pk=stack.region_id).values_list("pk"))
+    if stack.tenant_id and stack.parent_environment_id:
+        shared = Stack.objects.filter(shared_environment_id=stack.parent_environment_id)
+        list(shared.select_for_update(**lock).values_list("pk"))
+    list(Stack.objects.select_for_update(**lock).filter(pk=stack.pk).values_list("pk"))
+
+
+def try_admit(run: Run) -> bool:
+    """Move a pending run to `plan_queued`, or store why it waits. Call with its place locked."""
+    reason = _reason_to_wait(run)
+    if reason is None:
+        try:
+            with transaction.atomic():
+                advance(run, S.PLAN_QUEUED, actor=SYSTEM, waiting=_no_worker(run))
+        except IntegrityError as error:
+            if "run_holds_stack" not in str(error):
+                raise
+            run.status = S.PENDING
+            reason = _held(run) or DeploymentError()
+        else:
+            transaction.on_commit(partial(doorbell.ring_run, run))
+            return True
+    stored = reason.to_json()
+    if stored != run.waiting:
+        Run.objects.filter(pk=run.pk, status=S.PENDING).update(waiting=stored)
+        run.waiting = stored
+        notify.run_changed(run)
+    return False
+
+
+def _reason_to_wait(run: Run) -> DeploymentError | None:
+    return _maintenance() or _held(run) or _shared_held(run) or _region_full(run)
+
+
+def _maintenance() -> DeploymentError | None:
+    now = timezone.now()
+    in_force = Maintenance.objects.filter(ended_at__isnull=True).filter(
+        Q(expires_at__isnull=True) | Q(expires_at__gt=now)
+    )
+    row = in_force.order_by("id").first()
+    if row is None:
+        return None
+    since = date_format(row.created_at, "Y-m-d H:i")
+    return InMaintenance(since=f"{since} UTC", by=row.by, reason=row.reason)
+
+
+def _held(run: Run) -> DeploymentError | None:
+    """Return the refusal that names the holder of the stack, or an older run in the queue."""
+    others = Run.objects.filter(stack_id=run.stack_id).exclude(pk=run.pk)
+    holder = others.filter(status__in=HOLDS_STACK).first()
+    if holder is None and run.pk:
+        holder = others.filter(status=S.PENDING, id__lt=run.pk).order_by("id").first()
+    return None if holder is None else busy_with(holder)
+
+
+def busy_with(holder: Run) -> StackBusy:
+    """Return the refusal that names who holds a stack and what would free it."""
+    if holder.status == S.PLANNED:
+        way_out = _("Confirm or discard it first.")
+        age = timesince(holder.planned_at or holder.created_at)
+        status = _("planned %s ago") % age
+    else:
+        way_out = _("Wait for its end, or cancel it.")
+        status = RunStatus(holder.status).label.lower()
+    return StackBusy(
+        stack=holder.stack,
+        run=holder.number,
+        run_id=holder.public_id,
+        status=status,
+        by=holder.actor_name,
+        way_out=way_out,
+    )
+
+
+def _shared_held(run: Run) -> DeploymentError | None:
+    """Return why the shared environment's work and its tenants' work must not meet."""
+    environment = run.stack.parent_environment_id
+    if environment is None:
+        return None
+    near = Run.objects.filter(stack__parent_environment_id=environment, is_plan_only=False)
+    near = near.exclude(stack_id=run.stack_id).select_related("stack")
+    if run.stack.tenant_id:
+        # An older run that waits for the shared environment goes first, or it would starve.
+        near = near.filter(stack__kind="shared")
+        ahead = Q(status__in=HOLDS_STACK) | Q(status=S.PENDING, id__lt=run.pk or 0)
+        holder = near.filter(ahead).first()
+    elif run.is_plan_only:
+        return None
+    else:
+        holder = near.filter(status__in=HOLDS_STACK).first()
+    if holder is None:
+        return None
+    return SharedBusy(holder=holder.stack, run=holder.number, run_id=holder.public_id)
+
+
+def _region_full(run: Run) -> DeploymentError | None:
+    limit = run.region.max_runs
+    count = Run.objects.filter(region_id=run.region_id, status__in=USES_SLOT).count()
+    return RegionFull(region=run.region, count=count, limit=limit) if count >= limit else None
+
+
+def _no_worker(run: Run) -> dict | None:
+    """Return the reason to show while no live worker can take the run up."""
+    hosts = WorkerHost.objects.filter(gone_at__isnull=True)
+    if run.stack.backend == "local" and run.stack.state_host_id:
+        hosts = hosts.filter(host_id=run.stack.state_host_id)
+    last = hosts.order_by("-heartbeat_at").values_list("heartbeat_at", flat=True).first()
+    silent = timedelta(seconds=settings.HOST_SILENT_AFTER_S)
+    if last is not None and timezone.now() - last < silent:
+        return None
+    since = f"{date_format(last, 'Y-m-d H:i')} UTC" if last else _("ever")
+    return NoWorker(queue=doorbell.queue_for(run), since=since).to_json()
+
+
+def admit_waiting(region_id: int, limit: int = 50) -> int:
+    """Look again at the runs that wait in a region, people's first, oldest first.
+
+    Return how many were admitted. Cost depends on `limit`, not on how many wait.
+    """
+    waiting = Run.objects.filter(region_id=region_id, status=S.PENDING)
+    admitted = 0
+    for pk in list(waiting.order_by("is_scheduled", "id").values_list("pk", flat=True)[:limit]):
+        with transaction.atomic():
+            run = Run.objects.with_stack().filter(pk=pk).first()
+            lock_place(run.stack)
+            run.refresh_from_db(fields=["status", "waiting", "cancel_requested_at"])
+            if run.status == S.PENDING and try_admit(run):
+                admitted += 1
+            elif (run.waiting or {}).get("code") in ("RegionFull", "InMaintenance"):
+                break
+    return admitted

@@ -1,0 +1,229 @@
+"""Queueing a run: check who, what and whether; write it down; let admission decide."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from deployments.errors import (
+    DependentsStand,
+    IllegalTransition,
+    NotInstalled,
+    RequestReused,
+    SharedNotInstalled,
+    StackSuspect,
+    TerraformMissing,
+    TypedNameWrong,
+    UnknownAction,
+)
+from deployments.models import Run, RunEvent, WorkerHost
+from deployments.services.admission import lock_place, try_admit
+from deployments.services.lifecycle import next_number, refresh_condition
+from omlsaas.lib.refusals import sentence
+from tenants import access, audit, blueprints, secrets
+from tenants import services as tenants_services
+from tenants.actors import Actor
+from tenants.blueprints import Action
+from tenants.effective import canonical_digest, effective_inputs
+from tenants.errors import ArchivedAlready, InputsRefused
+from tenants.models import Stack
+
+REPEAT_FOR = timedelta(hours=24)
+
+
+def find_action(stack: Stack, name: str) -> Action:
+    """Return the blueprint's action. Raises UnknownAction with those that exist."""
+    actions = blueprints.load(stack.blueprint).kinds[stack.kind].actions
+    if name not in actions:
+        raise UnknownAction(stack=stack, action=name, known=", ".join(actions))
+    return actions[name]
+
+
+def plan_params(action: Action) -> dict[str, Any]:
+    """Return the parameters of the action's plan step; empty when it has none."""
+    return next((dict(s.params) for s in action.steps if s.kind == "terraform.plan"), {})
+
+
+def is_plan_only(action: Action) -> bool:
+    """Tell whether an action changes nothing."""
+    return all(step.kind == "terraform.plan" for step in action.steps)
+
+
+def queue_run(
+    actor: Actor,
+    stack: Stack,
+    action: str,
+    *,
+    reason: str = "",
+    request_key: str | None = None,
+    typed_name: str | None = "",
+    inputs: dict[str, Any] | None = None,
+    new_secrets: dict[str, str] | None = None,
+    retry_of: Run | None = None,
+    is_scheduled: bool = False,
+    auto_apply: bool | None = None,
+) -> Run:
+    """Queue one action over one stack and return the run, which may have to wait.
+
+    With `inputs` or `new_secrets` the stack's desired inputs are changed first, in the same
+    transaction. `typed_name` is compared where the action asks for the stack's name; a command
+    whose user named the stack on its line passes None. A repeated `request_key` of the same
+    actor gives the first run again. Raises Refusal subclasses; then nothing was written.
+    """
+    found = find_action(stack, action)
+    access.require(actor, found.kind, stack)
+    content = [stack.public_id, action, reason, inputs or {}, sorted(new_secrets or {})]
+    digest = canonical_digest(content)
+    with transaction.atomic():
+        lock_place(stack)
+        if request_key and (first := _repeated(actor, request_key, digest)):
+            return first
+        stack.refresh_from_db()
+        _check(stack, found, typed_name)
+        if inputs or new_secrets:
+            tenants_services.save_inputs(
+                actor, stack, inputs or {}, new_secrets, kind_of_action=found.kind
+            )
+        _check_complete(stack, found)
+        run = _create(actor.because(reason), stack, found, auto_apply)
+        run.request_key, run.request_digest = request_key or None, digest
+        run.retry_of, run.is_scheduled = retry_of, is_scheduled
+        run.save()
+        RunEvent.objects.create(
+            run=run, to_status=run.status, actor_name=actor.name, actor_id=actor.id, comment=reason
+        )
+        after = {"action": action, "inputs_digest": run.inputs_digest[:12]}
+        audit.record(actor.because(reason), "run.queue", run, after=after)
+        if not try_admit(run):
+            refresh_condition(stack)
+    return run
+
+
+def _repeated(actor: Actor, request_key: str, digest: str) -> Run | None:
+    first = Run.objects.with_stack().filter(actor_id=actor.id, request_key=request_key).first()
+    if first is None:
+        return None
+    if first.request_digest != digest or timezone.now() - first.created_at > REPEAT_FOR:
+        raise RequestReused(run=first, run_id=first.public_id)
+    return first
+
+
+def _check(stack: Stack, action: Action, typed_name: str | None) -> None:
+    """Refuse what can be known to be wrong before anything is queued."""
+    owner = stack.owner
+    if owner.is_archived:
+        raise ArchivedAlready(name=owner, when=owner.archived_at.date())
+    if action.confirm == "name" and typed_name is not None and typed_name != stack.name:
+        raise TypedNameWrong(name=stack.name)
+    plan = plan_params(action)
+    if action.when == "installed" and not stack.is_installed and not stack.state_serial:
+        raise NotInstalled(stack=stack)
+    if not is_plan_only(action):
+        refuse_suspect(stack)
+        if plan.get("destroy"):
+            _check_destroy(stack)
+    kind = blueprints.load(stack.blueprint).kinds[stack.kind]
+    parent = stack.parent_environment
+    if kind.needs_shared and not plan.get("destroy") and not parent.stack.is_installed:
+        raise SharedNotInstalled(stack=stack, shared=parent.name)
+    _check_terraform()
+
+
+def refuse_suspect(stack: Stack) -> None:
+    """Raise StackSuspect while the state may not fit reality."""
+    if stack.state_suspect:
+        raise StackSuspect(stack=stack, why=sentence(stack.suspect_reason))
+
+
+def _check_complete(stack: Stack, action: Action) -> None:
+    """Refuse while an input that has no default is not set."""
+    if plan_params(action).get("destroy"):
+        return
+    kind = blueprints.load(stack.blueprint).kinds[stack.kind]
+    needed = blueprints.missing(kind, effective_inputs(stack), set(secrets.versions(stack)))
+    if needed:
+        raise InputsRefused({name: _("A value is needed.") for name in needed})
+
+
+def _check_destroy(stack: Stack) -> None:
+    if stack.kind == "shared":
+        standing = Stack.objects.filter(
+            parent_environment_id=stack.parent_environment_id, kind="tenant", resource_count__gt=0
+        )
+        if count := standing.count():
+            names = ", ".join(standing.order_by("name").values_list("name", flat=True)[:3])
+            raise DependentsStand(stack=stack, count=count, names=names)
+
+
+def _check_terraform() -> None:
+    """Refuse when every live worker host says that it has no terraform."""
+    heard = timezone.now() - timedelta(seconds=settings.HOST_SILENT_AFTER_S)
+    hosts = list(WorkerHost.objects.filter(heartbeat_at__gt=heard, gone_at__isnull=True))
+    told = [host for host in hosts if "terraform" in host.checks]
+    if told and not any(host.checks["terraform"] for host in told):
+        raise TerraformMissing(host=told[0].name, path=told[0].checks.get("terraform_bin", "?"))
+
+
+def _create(actor: Actor, stack: Stack, action: Action, auto_apply: bool | None) -> Run:
+    inputs = effective_inputs(stack)
+    tenant = stack.tenant
+    if auto_apply is None:
+        auto_apply = stack.is_auto_apply
+    return Run(
+        stack=stack,
+        region=stack.region,
+        number=next_number(stack),
+        action=action.name,
+        action_label=str(action.label),
+        action_kind=action.kind,
+        steps_wanted=_steps(stack, action),
+        is_auto_apply=bool(auto_apply and action.auto_apply_allowed),
+        is_destroy=bool(plan_params(action).get("destroy")),
+        is_plan_only=is_plan_only(action),
+        inputs=inputs,
+        inputs_digest=canonical_digest(inputs),
+        secret_versions=secrets.versions(stack),
+        release_name=tenant.release.name if tenant is not None and tenant.release else "",
+        release_before=stack.applied_release,
+        blueprint=stack.blueprint,
+        blueprint_digest=blueprints.load(stack.blueprint).digest,
+        reason=actor.reason,
+        actor=actor.to_json(),
+        actor_id=actor.id,
+        actor_name=actor.name,
+    )
+
+
+def _steps(stack: Stack, action: Action) -> list[dict[str, Any]]:
+    """Return the action's steps; after an apply the blueprint's readiness probe, if it has one."""
+    steps = [{"kind": step.kind, "params": dict(step.params)} for step in action.steps]
+    readiness = blueprints.load(stack.blueprint).kinds[stack.kind].readiness
+    applies = any(step["kind"] == "terraform.apply" for step in steps)
+    if readiness and applies and not plan_params(action).get("destroy"):
+        steps.append({"kind": "probe.http", "params": dict(readiness)})
+    return steps
+
+
+def retry_run(
+    actor: Actor,
+    run: Run,
+    *,
+    reason: str = "",
+    request_key: str | None = None,
+    typed_name: str | None = "",
+) -> Run:
+    """Queue the same action again as a new run; nothing is ever re-applied by itself."""
+    if not run.is_ended:
+        raise IllegalTransition(run=run, status=run.get_status_display(), wanted=_("retried"))
+    return queue_run(
+        actor,
+        run.stack,
+        run.action,
+        reason=reason or _("Retry of %s") % run,
+        request_key=request_key,
+        typed_name=typed_name,
+        retry_of=run,
+    )

@@ -1,0 +1,12 @@
+"""Importing this module makes every kind of step known."""
+
+from deployments.steps import (  # noqa: F401  (they register themselves)
+    KINDS,
+    probe_http,
+    state_copy,
+    state_restore,
+    terraform_apply,
+    terraform_plan,
+)
+
+__all__ = ["KINDS"]

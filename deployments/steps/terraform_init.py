@@ -1,0 +1,33 @@
+"""`terraform init` as the first piece of whatever needs a working folder."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from deployments.steps import Launch, Piece, engine
+from deployments.steps.bundles import unpack
+from deployments.work import Work
+
+
+def _launch_for_plan(work: Work, params: Mapping[str, Any]) -> Launch:
+    engine.render(work)
+    return _init(work)
+
+
+def _launch_for_apply(work: Work, params: Mapping[str, Any]) -> Launch | None:
+    """Nothing to start where the plan's own folder still stands, initialised."""
+    if (engine.module(work) / ".terraform").exists() or work.notes.get("folder_stands"):
+        return None
+    unpack(work)
+    return _init(work)
+
+
+def _init(work: Work) -> Launch:
+    argv = engine.commands().init(engine.has_lock_file(work))
+    return engine.launch(work, argv, engine.limit(work, "plan_s", settings.PLAN_TIMEOUT_S))
+
+
+FOR_PLAN = Piece("terraform.init", _("Prepare"), launch=_launch_for_plan, judge=engine.judge)
+FOR_APPLY = Piece("terraform.init", _("Prepare"), launch=_launch_for_apply, judge=engine.judge)

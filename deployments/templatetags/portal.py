@@ -1,0 +1,138 @@
+"""What the portal's templates say in few letters: statuses, times, durations, amounts, links."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from deployments import looks
+from deployments.models import Run
+
+register = template.Library()
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+@register.simple_tag
+def run_tag(run: Run, css: str = "is-plain") -> SafeString:
+    """Return a run's status: icon, word and tone."""
+    return looks.tag(looks.run_look(run), css)
+
+
+@register.simple_tag
+def condition_tag(condition: str, css: str = "is-plain") -> SafeString:
+    """Return a stack's condition: icon, word and tone."""
+    return looks.tag(looks.CONDITION_LOOKS[condition], css)
+
+
+@register.simple_tag
+def suspect_tag(css: str = "") -> SafeString:
+    """Return the mark of a stack whose state may not fit reality."""
+    return looks.tag(looks.SUSPECT, css)
+
+
+@register.filter
+def ago(when: datetime | None) -> str:
+    """Return `<time>`: “3 min ago” up to a day, then the date; the exact time as its title.
+
+    portal.js keeps the text true while the page stands.
+    """
+    if when is None:
+        return ""
+    local = timezone.localtime(when)
+    exact = f"{date_format(local, 'j F Y, H:i:s')} {local.tzname()}"
+    return format_html(
+        '<time datetime="{}" title="{}" data-ago>{}</time>',
+        local.isoformat(timespec="seconds"),
+        exact,
+        ago_text(when),
+    )
+
+
+@register.filter
+def clock(when: datetime | None) -> str:
+    """Return `<time>` with the time of day; the exact time as its title."""
+    if when is None:
+        return ""
+    local = timezone.localtime(when)
+    exact = f"{date_format(local, 'j F Y, H:i:s')} {local.tzname()}"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(timespec="seconds"),
+        exact,
+        local.strftime("%H:%M:%S"),
+    )
+
+
+def ago_text(when: datetime) -> str:
+    """Return how long ago that was, in few words; the date after a day."""
+    seconds = int((timezone.now() - when).total_seconds())
+    if -60 < seconds < 0:
+        seconds = 0
+    if not 0 <= seconds < 86_400:
+        local = timezone.localtime(when)
+        this_year = local.year == timezone.localtime().year
+        return date_format(local, "j F" if this_year else "j F Y")
+    if seconds < 60:
+        return _("%(n)s s ago") % {"n": seconds}
+    if seconds < 3600:
+        return _("%(n)s min ago") % {"n": seconds // 60}
+    return _("%(n)s h ago") % {"n": seconds // 3600}
+
+
+@register.filter
+def day(when: datetime) -> str:
+    """Return the day in the person's zone: “Monday 17 June”."""
+    return date_format(timezone.localtime(when), "l j F Y")
+
+
+@register.filter
+def duration(value: timedelta | float | None) -> str:
+    """Return minutes and seconds, `1:12`, with hours when there are some; empty for nothing."""
+    if value in (None, ""):
+        return ""
+    total = int(value.total_seconds() if isinstance(value, timedelta) else value)
+    hours, rest = divmod(max(total, 0), 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+@register.filter
+def amount(size: float | None) -> str:
+    """Return a number of bytes as people read it: `1.9 GB`."""
+    if size is None:
+        return ""
+    for unit in UNITS:
+        if size < 1000 or unit == UNITS[-1]:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return ""
+
+
+@register.simple_tag(takes_context=True)
+def query(context: dict[str, Any], **changes: Any) -> str:
+    """Return this page's query string with some values changed; None or "" drops one."""
+    return query_with(context["request"], **changes)
+
+
+def query_with(request: HttpRequest, **changes: Any) -> str:
+    """Return the request's query string, changed; the page number is dropped unless given."""
+    kept = request.GET.copy()
+    kept.pop("page", None)
+    for name, value in changes.items():
+        if value in (None, ""):
+            kept.pop(name, None)
+        else:
+            kept[name] = str(value)
+    return f"?{kept.urlencode()}" if kept else "?"
+
+
+@register.filter
+def item(mapping: dict, key: Any) -> Any:
+    """Return a mapping's value for a key that is in a variable; None when it is not there."""
+    return mapping.get(key)

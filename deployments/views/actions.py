@@ -1,0 +1,276 @@
+"""Starting an action on a stack, changing its inputs and settings, and lifting suspicion."""
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from deployments import services
+from deployments.errors import StackSuspect
+from deployments.forms import row_of, text
+from deployments.links import link, owner_link
+from deployments.models import Run
+from deployments.runstatus import OPEN
+from deployments.views.doors import attempt, find, require
+from deployments.views.stacks import fits
+from omlsaas.lib.refusals import Refusal, sentence
+from tenants import audit, blueprints, secrets
+from tenants import services as tenants_services
+from tenants.actors import from_request
+from tenants.blueprints import Action, Kind
+from tenants.effective import component_versions
+from tenants.inputs import InputsForm
+from tenants.models import Release, Secret, Stack
+from tenants.models.secrets import SecretKind
+
+RELATED = ("region__account", "parent_environment", "tenant__release", "shared_environment")
+
+
+class StartForm(forms.Form):
+    """What is asked besides the inputs: why, the release, the stack's name for a destroy."""
+
+    reason = text(
+        gettext_lazy("Reason"), required=False, max_length=2000,
+        help_text=gettext_lazy("Stands beside the run, in its history and in the audit trail."),
+    )  # fmt: skip
+    release = row_of(gettext_lazy("Release"), required=False)
+    typed_name = text(gettext_lazy("Name in full"), required=False, max_length=64)
+    request_key = forms.CharField(widget=forms.HiddenInput, max_length=64, required=False)
+
+    def __init__(self, *args: Any, stack: Stack, action: Action, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if action.kind == "upgrade" and stack.tenant_id is not None:
+            rows = Release.objects.living().filter(blueprint=stack.blueprint)
+            self.fields["release"].queryset = rows.order_by("-name")
+            self.fields["release"].initial = stack.tenant.release_id
+        else:
+            del self.fields["release"]
+        if action.confirm == "name":
+            self.fields["typed_name"].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
+        else:
+            del self.fields["typed_name"]
+        self.fields["request_key"].initial = str(uuid.uuid4())
+
+    def refuse(self, problems: dict[str, str]) -> None:
+        """Show refused inputs above the form: the action has no field for them."""
+        for name, problem in problems.items():
+            self.add_error(None, f"{name}: {problem}")
+
+
+def find_stack(request: HttpRequest, stack_id: str) -> Stack:
+    """Return a stack that the person may see, with all that its pages show."""
+    return find(Stack.objects.visible_to(request.user).select_related(*RELATED), stack_id)
+
+
+def kind_of(stack: Stack) -> Kind:
+    """Return how the stack is built; Http404 when its blueprint is broken or gone."""
+    try:
+        return blueprints.load(stack.blueprint).kinds[stack.kind]
+    except (blueprints.BlueprintFlawed, LookupError, OSError) as error:
+        raise Http404(str(error)) from error
+
+
+def inputs_form(
+    stack: Stack, kind: Kind, names: str | tuple[str, ...], data: Any = None
+) -> InputsForm:
+    """Return the form of those inputs that no release or pin decides."""
+    chosen = component_versions(stack.tenant, kind.variables) if stack.tenant_id else {}
+    wanted = [v.name for v in kind.inputs] if names == "all" else names
+    return InputsForm(
+        kind,
+        values=stack.desired_inputs,
+        secrets_set=secrets.versions(stack),
+        names=[name for name in wanted if name not in chosen],
+        data=data,
+        prefix="in",
+    )
+
+
+def stack_action(request: HttpRequest, stack_id: str, action: str) -> HttpResponse:
+    """Show what an action will do and ask for what it needs; POST queues it as a run."""
+    stack = find_stack(request, stack_id)
+    kind = kind_of(stack)
+    found = kind.actions.get(action)
+    if found is None:
+        raise Http404
+    require(request, found.kind, stack)
+    data = request.POST if request.method == "POST" else None
+    start = StartForm(data, stack=stack, action=found)
+    inputs = inputs_form(stack, kind, found.fields, data)
+    if data is not None and start.is_valid() and inputs.is_valid():
+        run = _queue(request, stack, found, start, inputs)
+        if run is not None:
+            return redirect(link("run", run.public_id))
+    context = {
+        "stack": stack,
+        "owner": stack.owner,
+        "back": owner_link(stack),
+        "action": found,
+        "start": start,
+        "inputs": inputs,
+        "groups": inputs.groups(),
+        "facts": _consequences(stack, kind, found),
+        "is_untimely": not fits(found, stack),
+        "section": "tenants" if stack.tenant_id else "environments",
+    }
+    return render(request, "deployments/stack_action.html", context)
+
+
+def _queue(
+    request: HttpRequest, stack: Stack, action: Action, start: StartForm, inputs: InputsForm
+) -> Run | None:
+    """Queue the run with what was typed; None when it was refused, with the reason in a form."""
+    actor, data = from_request(request), start.cleaned_data
+
+    def act() -> Run:
+        # One transaction: a refused run leaves the release and the inputs as they were.
+        with transaction.atomic():
+            release = data.get("release")
+            if "release" in start.fields and release != stack.tenant.release:
+                tenants_services.change_tenant(
+                    actor.because(data["reason"]), stack.tenant, release=release
+                )
+            return services.queue_run(
+                actor,
+                stack,
+                action.name,
+                reason=data["reason"],
+                request_key=data["request_key"] or None,
+                typed_name=data.get("typed_name", ""),
+                inputs=inputs.changes,
+                new_secrets=inputs.new_secrets,
+            )
+
+    run = attempt(inputs if inputs.fields else start, act)
+    if run is None:
+        # The database went back to what it was; what was read before may be ahead of it.
+        stack.refresh_from_db()
+        if stack.tenant_id:
+            stack.tenant.refresh_from_db(fields=["release"])
+    return run
+
+
+def _consequences(stack: Stack, kind: Kind, action: Action) -> list[tuple[str, str, str]]:
+    """Return what will happen in words, as (tone, icon, sentence)."""
+    said: list[tuple[str, str, str]] = []
+    if action.is_plan_only:
+        said.append(("ok", "eye", _("Nothing is changed: Terraform only compares and reports.")))
+    elif action.confirm == "name":
+        count = stack.resource_count
+        words = _("All %(count)s resources of %(name)s are removed. This cannot be undone.")
+        said.append(("bad", "trash", words % {"count": count, "name": stack.name}))
+        if kind.holds_data:
+            words = _("Data goes with them: %(what)s.") % {"what": ", ".join(kind.holds_data)}
+            said.append(("bad", "database-x", words))
+    if not action.is_plan_only:
+        if stack.is_auto_apply and action.auto_apply_allowed:
+            words = _("The plan is applied by itself, unless it destroys or replaces something.")
+            said.append(("wait", "player-play", words))
+        else:
+            words = _("You read the plan first: nothing happens until somebody confirms it.")
+            said.append(("run", "hand-stop", words))
+    if stack.state_suspect and not action.is_plan_only:
+        why = sentence(stack.suspect_reason)
+        said.insert(0, ("lost", "alert-octagon", str(StackSuspect(stack=stack, why=why))))
+    holder = Run.objects.filter(stack=stack, status__in=OPEN).order_by("id").first()
+    if holder is not None:
+        words = _("Run %(number)s (%(status)s) holds %(name)s: this one waits until it has ended.")
+        facts = {"number": holder.number, "status": holder.get_status_display().lower()}
+        said.append(("wait", "hourglass", words % (facts | {"name": stack.name})))
+    return said
+
+
+def stack_inputs(request: HttpRequest, stack_id: str) -> HttpResponse:
+    """Change desired inputs without starting anything: a draft until the next change."""
+    stack = find_stack(request, stack_id)
+    require(request, "change", stack)
+    kind = kind_of(stack)
+    data = request.POST if request.method == "POST" else None
+    form = inputs_form(stack, kind, "all", data)
+    if data is not None and form.is_valid():
+        actor = from_request(request)
+        done = attempt(
+            form,
+            lambda: tenants_services.save_inputs(actor, stack, form.changes, form.new_secrets),
+        )
+        if done is not None:
+            if done:
+                messages.success(request, _("Saved. It takes effect with the next change."))
+            return redirect(owner_link(stack))
+    context = {
+        "stack": stack,
+        "owner": stack.owner,
+        "back": owner_link(stack),
+        "inputs": form,
+        "groups": form.groups(),
+        "section": "tenants" if stack.tenant_id else "environments",
+    }
+    return render(request, "deployments/stack_inputs.html", context)
+
+
+@require_POST
+def stack_settings(request: HttpRequest, stack_id: str) -> HttpResponse:
+    """Change whether plans of the stack are applied without a person's yes."""
+    stack = find_stack(request, stack_id)
+    require(request, "admin", stack)
+    wanted = {
+        "is_auto_apply": request.POST.get("is_auto_apply") == "on",
+        "is_auto_destroy": request.POST.get("is_auto_destroy") == "on",
+    }
+    try:
+        tenants_services.change_stack_settings(from_request(request), stack, **wanted)
+        messages.success(request, _("Settings saved."))
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+    return redirect(owner_link(stack))
+
+
+@require_POST
+def stack_review(request: HttpRequest, stack_id: str) -> HttpResponse:
+    """Lift the suspect mark: a plan-only run was looked at, and somebody says so."""
+    stack = find_stack(request, stack_id)
+    require(request, "change", stack)
+    comment = request.POST.get("comment", "")
+    try:
+        services.review_stack(from_request(request), stack, comment=comment)
+        messages.success(request, _("%s is no longer suspect.") % stack.name)
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+    return redirect(owner_link(stack))
+
+
+@require_POST
+def stack_output(request: HttpRequest, stack_id: str, name: str) -> HttpResponse:
+    """Show one sensitive output to somebody who may see secrets; the audit trail keeps who."""
+    stack = find_stack(request, stack_id)
+    require(request, "secrets", stack)
+    rows = Secret.objects.filter(stack=stack, kind=SecretKind.OUTPUT, name=name)
+    secret = rows.order_by("-version").first()
+    if secret is None:
+        raise Http404
+    with transaction.atomic():
+        value = secrets.reveal(secret, stack)
+        audit.record(from_request(request), "stack.secret_shown", stack, after={"output": name})
+    context = {
+        "stack": stack,
+        "owner": stack.owner,
+        "back": owner_link(stack),
+        "name": name,
+        "value": value,
+        "section": "tenants" if stack.tenant_id else "environments",
+    }
+    response = render(request, "deployments/secret.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def stack_redirect(request: HttpRequest, stack_id: str) -> HttpResponse:
+    """Lead to the page of the stack's tenant or shared environment."""
+    return redirect(owner_link(find_stack(request, stack_id)))

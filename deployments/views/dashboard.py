@@ -1,0 +1,193 @@
+"""The first page: what needs somebody, what runs now, the fleet as a picture."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from deployments.fleet import Fleet, living_tenant_stacks, picture
+from deployments.links import link, owner_link
+from deployments.models import Run, RunStep, WorkerHost
+from deployments.runstatus import AT_WORK, OPEN, RunStatus
+from deployments.urgency import RUN_COLUMNS, last_runs
+from deployments.views.doors import may_anywhere
+from omlsaas.lib.refusals import sentence
+from tenants.models import Stack, User
+from tenants.models.stacks import Condition
+
+EACH_SHOWN = 3
+RUNNING_SHOWN = 12
+RELEASES_SHOWN = 6
+HOSTS_SHOWN = 12
+
+
+@dataclass
+class Need:
+    """One thing that needs somebody: what, why, and the one button."""
+
+    tone: str
+    icon: str
+    title: str
+    text: str
+    href: str
+    button: str
+    loud: str = ""
+    when: Any = None
+
+
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """Show the fleet that the person may see."""
+    user = request.user
+    fleet = picture(user)
+    context = {
+        "section": "fleet",
+        "fleet": fleet,
+        "needs": _needs(user, fleet),
+        "now": timezone.localtime(),
+        "releases": _releases(user, fleet.total),
+        "hosts": _hosts(),
+        "may_create": may_anywhere(user, "change"),
+        "has_role": may_anywhere(user, "view"),
+        **_running(user),
+    }
+    name = "deployments/dashboard.html"
+    response = render(request, f"{name}#fleet" if request.htmx else name, context)
+    patch_vary_headers(response, ["HX-Request"])
+    patch_cache_control(response, private=True, no_cache=True)
+    return response
+
+
+def _needs(user: User, fleet: Fleet) -> list[Need]:
+    """Return what needs somebody, the most urgent first; long kinds end in one line for the rest."""
+    counts = {share.condition: share.count for share in fleet.shares}
+    needs = [*_troubled(user), *_plans(user)]
+    if drifted := counts.get(Condition.DRIFT):
+        title = ngettext("%(n)s tenant drifted", "%(n)s tenants drifted", drifted)
+        text = _("something was changed outside of the portal")
+        href = "/tenants/?condition=drift"
+        needs.append(Need("drift", "git-compare", title % {"n": drifted}, text, href, _("Compare")))
+    return needs
+
+
+def _troubled(user: User) -> list[Need]:
+    """Return lost, suspect and errored stacks: a few of each by name, then their number."""
+    visible = Stack.objects.visible_to(user).filter(
+        Q(tenant__archived_at__isnull=True), Q(shared_environment__archived_at__isnull=True)
+    )
+    lost = Q(condition=Condition.LOST) | Q(state_suspect=True)
+    errored = Q(condition=Condition.ERRORED, state_suspect=False)
+    totals = visible.aggregate(lost=Count("pk", filter=lost), errored=Count("pk", filter=errored))
+    related = visible.select_related("tenant", "shared_environment").order_by("name")
+    related = related.defer("desired_inputs", "applied_inputs", "outputs")
+    found = list(related.filter(lost)[:EACH_SHOWN]) if totals["lost"] else []
+    failed = list(related.filter(errored)[:EACH_SHOWN]) if totals["errored"] else []
+    runs = last_runs(stack.pk for stack in [*found, *failed])
+    needs = [_lost(stack, runs.get(stack.pk)) for stack in found]
+    needs += _rest(totals["lost"], "lost", "help-octagon", _("more are lost or suspect"), "lost")
+    needs += [_errored(stack, runs.get(stack.pk)) for stack in failed]
+    needs += _rest(totals["errored"], "bad", "circle-x", _("more errored"), "errored")
+    return needs
+
+
+def _rest(total: int, tone: str, icon: str, words: str, condition: str) -> list[Need]:
+    if total <= EACH_SHOWN:
+        return []
+    title = f"{total - EACH_SHOWN} {words}"
+    return [Need(tone, icon, title, "", f"/tenants/?condition={condition}", _("See list"))]
+
+
+def _lost(stack: Stack, run: Run | None) -> Need:
+    is_lost = run is not None and run.status == RunStatus.LOST
+    if is_lost:
+        title = _("%(name)s: run %(run)s is lost") % {"name": stack.name, "run": run.number}
+    else:
+        title = _("%s: state suspect") % stack.name
+    text = sentence(stack.suspect_reason) or _("outcome unknown")
+    return Need("lost", "help-octagon", title, text, owner_link(stack), _("Check state"))
+
+
+def _errored(stack: Stack, run: Run | None) -> Need:
+    if run is None:
+        return Need("bad", "circle-x", stack.name, "", owner_link(stack), _("Look"))
+    words = {"name": stack.name, "action": run.action_label.lower()}
+    title = _("%(name)s: %(action)s errored") % words
+    href = link("run", run.public_id)
+    text = sentence(run.error)
+    return Need("bad", "circle-x", title, text, href, _("Read log"), when=run.ended_at)
+
+
+def _plans(user: User) -> list[Need]:
+    rows = Run.objects.visible_to(user).filter(status=RunStatus.PLANNED)
+    rows = rows.select_related("stack").only(*RUN_COLUMNS, "planned_at", "stack__name")
+    plans = list(rows.order_by("id")[: EACH_SHOWN + 1])
+    needs = []
+    for run in plans[:EACH_SHOWN]:
+        loud = []
+        if run.to_replace:
+            loud.append(_("±%s replace") % run.to_replace)
+        if run.to_destroy:
+            loud.append(_("−%s destroy") % run.to_destroy)
+        title = f"{run.stack.name}: {run.action_label.lower()}"
+        needs.append(
+            Need("wait", "hand-stop", title, run.actor_name, link("run", run.public_id),
+                 _("Review"), ", ".join(loud), run.planned_at)
+        )  # fmt: skip
+    if len(plans) > EACH_SHOWN:
+        more = rows.count() - EACH_SHOWN
+        title = ngettext("%(n)s more plan waits", "%(n)s more plans wait", more) % {"n": more}
+        needs.append(Need("wait", "hand-stop", title, "", "/runs/?status=planned", _("Review")))
+    return needs
+
+
+def _running(user: User) -> dict[str, Any]:
+    """Return the runs at work and in the queue, with their progress."""
+    wanted = [status for status in OPEN if status != RunStatus.PLANNED]
+    rows = Run.objects.visible_to(user).filter(status__in=wanted)
+    related = rows.select_related("stack__tenant", "stack__shared_environment")
+    related = related.only(*RUN_COLUMNS, "waiting", "notice", "stack__name",
+                           "stack__tenant__public_id",
+                           "stack__shared_environment__public_id")  # fmt: skip
+    runs = list(related.order_by("id")[: RUNNING_SHOWN + 1])
+    total = len(runs) if len(runs) <= RUNNING_SHOWN else rows.count()
+    runs = runs[:RUNNING_SHOWN]
+    steps = RunStep.objects.filter(run_id__in=[r.pk for r in runs], ended_at__isnull=True)
+    columns = ("run_id", "progress__done", "progress__total")
+    progress = {run_id: (done, of) for run_id, done, of in steps.values_list(*columns)}
+    now = timezone.now()
+    for run in runs:
+        run.href = link("run", run.public_id)
+        run.done, run.of = progress.get(run.pk, (None, None))
+        run.lasted = now - run.started_at if run.started_at else None
+    return {"running": runs, "running_total": total, "running_more": total - len(runs)}
+
+
+def _releases(user: User, total: int) -> list[dict[str, Any]]:
+    """Return which releases the installed tenants run, the most used first."""
+    rows = living_tenant_stacks(user).filter(resource_count__gt=0).order_by()
+    uses = rows.values("applied_release").annotate(n=Count("pk")).order_by("-n")
+    return [
+        {"name": row["applied_release"], "count": row["n"], "of": total}
+        for row in uses[:RELEASES_SHOWN]
+    ]
+
+
+def _hosts() -> list[WorkerHost]:
+    """Return the worker hosts with what each has in hand."""
+    hosts = list(WorkerHost.objects.filter(gone_at__isnull=True).order_by("name")[:HOSTS_SHOWN])
+    at_work = Run.objects.filter(status__in=AT_WORK).order_by().values_list("host_id")
+    busy = dict(at_work.annotate(n=Count("pk")))
+    now = timezone.now()
+    for host in hosts:
+        host.busy = busy.get(host.host_id, 0)
+        heard = host.heartbeat_at
+        host.is_silent = heard is None or (
+            (now - heard).total_seconds() > settings.HOST_SILENT_AFTER_S
+        )
+    return hosts

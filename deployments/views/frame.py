@@ -1,0 +1,109 @@
+"""What every page shows around its content. Asked for lazily: a fragment pays for none of it."""
+
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Max, Q
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from deployments.models import Maintenance, Run, WorkerHost
+from deployments.runstatus import RunStatus
+from tenants.access import user_can
+from tenants.actors import highest_role
+
+THEMES = ("auto", "light", "dark")
+THEME_COOKIE = "theme"
+YEAR_S = 365 * 86_400
+
+
+class Frame:
+    """Counts for the navigation, warnings for the banner, the theme."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+        self._user = getattr(request, "user", None)
+
+    @property
+    def theme(self) -> str:
+        """Return the person's choice: auto, light or dark."""
+        chosen = self._request.COOKIES.get(THEME_COOKIE, "auto")
+        return chosen if chosen in THEMES else "auto"
+
+    @property
+    def theme_now(self) -> str:
+        """Return what the server renders; theme.js corrects it for auto before the first paint."""
+        return "dark" if self.theme == "dark" else "light"
+
+    @cached_property
+    def is_signed_in(self) -> bool:
+        """Tell whether there is a person with a session."""
+        return bool(self._user and self._user.is_authenticated)
+
+    @cached_property
+    def is_admin(self) -> bool:
+        """Tell whether the person administers the whole installation."""
+        return self.is_signed_in and user_can(self._user, "admin")
+
+    @cached_property
+    def role(self) -> str:
+        """Return the person's strongest role; empty for none."""
+        return highest_role(self._user) if self.is_signed_in else ""
+
+    @cached_property
+    def plans_waiting(self) -> int:
+        """Return how many plans that the person may see wait for a yes."""
+        if not self.is_signed_in:
+            return 0
+        return Run.objects.visible_to(self._user).filter(status=RunStatus.PLANNED).count()
+
+    @cached_property
+    def maintenance(self) -> Maintenance | None:
+        """Return the maintenance in force, or None."""
+        if not self.is_signed_in:
+            return None
+        ends = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
+        return Maintenance.objects.filter(ends, ended_at__isnull=True).order_by("-id").first()
+
+    @cached_property
+    def _heard(self) -> datetime | None:
+        living = WorkerHost.objects.filter(gone_at__isnull=True)
+        return living.aggregate(last=Max("heartbeat_at"))["last"]
+
+    @property
+    def has_no_worker(self) -> bool:
+        """Tell whether no worker has been heard of within the time that counts as silence."""
+        if not self.is_signed_in:
+            return False
+        heard = self._heard
+        silent = settings.HOST_SILENT_AFTER_S
+        return heard is None or (timezone.now() - heard).total_seconds() > silent
+
+    @property
+    def worker_heard_at(self) -> datetime | None:
+        """Return when the last worker was heard; None when there never was one."""
+        return self._heard
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Return the context processor's part: `frame`."""
+    return {"frame": Frame(request)}
+
+
+@require_POST
+def set_theme(request: HttpRequest) -> HttpResponse:
+    """Keep the chosen theme in a cookie and go back to the page."""
+    chosen = request.POST.get("theme", "auto")
+    target = request.POST.get("next", "/")
+    if not url_has_allowed_host_and_scheme(target, {request.get_host()}):
+        target = "/"
+    response = HttpResponseRedirect(target)
+    if chosen in THEMES:
+        response.set_cookie(
+            THEME_COOKIE, chosen, max_age=YEAR_S, samesite="Lax", secure=settings.HTTPS
+        )
+    return response

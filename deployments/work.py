@@ -1,0 +1,123 @@
+"""What a worker has in hand while it does a run: the run, its folder, its fence."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from deployments import identity
+from deployments.logs import Fenced
+from deployments.models import Run, RunStep
+from deployments.runner import workdir
+from deployments.runner.redact import MIN_LENGTH, Redactor
+from tenants import actors, blueprints, secrets
+from tenants.models import Stack
+
+WORKER = actors.system("worker")
+
+
+class CancelAsked(Exception):
+    """Somebody asked the run to stop, between two processes."""
+
+
+class Stopping(Exception):
+    """This worker is shutting down: give the lease up; the process goes on."""
+
+
+@dataclass
+class Work:
+    """One run in the hands of one worker thread."""
+
+    run: Run
+    worker_id: str
+    stop: threading.Event = field(default_factory=threading.Event)
+    step: RunStep | None = None
+    # What one piece tells the next within a phase; never needed after a take-over.
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def stack(self) -> Stack:
+        """Return the stack that the run works on."""
+        return self.run.stack
+
+    @cached_property
+    def kind(self) -> blueprints.Kind:
+        """Return how the stack is built."""
+        return blueprints.load(self.run.blueprint).kinds[self.stack.kind]
+
+    @cached_property
+    def folder(self) -> workdir.Workdir:
+        """Return the run's private folder on this host."""
+        return workdir.Workdir(settings.WORKDIR_ROOT, self.run.public_id)
+
+    @cached_property
+    def secret_values(self) -> dict[str, str]:
+        """Return the input secrets by name, in the versions that the run was planned with."""
+        return secrets.values(self.stack, self.run.secret_versions)
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Return what takes every known secret of the stack out of a log."""
+        found = {*self.secret_values.values(), *secrets.known_values(self.stack)}
+        # Inputs are never shorter; an output that is cannot be told from ordinary text.
+        return Redactor(value for value in found if len(value) >= MIN_LENGTH)
+
+    def step_dir(self, step: RunStep) -> Path:
+        """Return the folder in which a step's supervisor keeps its files."""
+        return Path(step.step_dir)
+
+    def hold(self) -> dict[str, Any]:
+        """Renew the lease of the step; return the run's cancel request.
+
+        Raises Fenced when another worker has it.
+        """
+        until = timezone.now() + timedelta(seconds=settings.LEASE_S)
+        self.fence(lease_until=until)
+        row = Run.objects.values("cancel_requested_at", "cancel_mode", "cancel_by")
+        return row.get(pk=self.run.pk)
+
+    def fence(self, **fields: Any) -> None:
+        """Write to the step, if it is still ours. Inside a transaction this guards all of it."""
+        step = self.step
+        mine = RunStep.objects.filter(pk=step.pk, epoch=step.epoch, ended_at__isnull=True)
+        if not mine.update(**(fields or {"epoch": step.epoch})):
+            raise Fenced(f"{self.run} step {step.number}")
+        for name, value in fields.items():
+            setattr(step, name, value)
+
+    def check_cancel(self) -> None:
+        """Renew the lease; raise CancelAsked when somebody asked the run to stop."""
+        if self.hold()["cancel_requested_at"] is not None:
+            raise CancelAsked
+
+    def pause(self, seconds: float) -> None:
+        """Wait inside a long call, minding shutdown, lease and cancel."""
+        if self.stop.wait(seconds):
+            raise Stopping
+        self.check_cancel()
+
+    def new_step(self, phase: str, position: int, kind: str, params: dict[str, Any]) -> RunStep:
+        """Create the next step row, leased to this worker. Call inside the fenced transaction."""
+        last = self.step or self.run.steps.order_by("-number").first()
+        number = last.number + 1 if last else 1
+        self.step = RunStep.objects.create(
+            run=self.run,
+            number=number,
+            phase=phase,
+            position=position,
+            kind=kind,
+            params=params,
+            host_id=identity.host_id(),
+            worker_id=self.worker_id,
+            step_dir=str(self.folder.step_dir(number)),
+            log_start=last.log_end if last else 0,
+            log_end=last.log_end if last else 0,
+            log_lines=last.log_lines if last else 0,
+            lease_until=timezone.now() + timedelta(seconds=settings.LEASE_S),
+        )
+        return self.step

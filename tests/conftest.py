@@ -1,0 +1,78 @@
+"""What every test may ask for."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+BINS = Path(__file__).parent / "bins"
+TERRAFORM = os.environ.get("TERRAFORM_BIN", "terraform")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Close the pools at the end: PostgreSQL drops no database that somebody is connected to."""
+    yield
+    from django.db import connections
+
+    for connection in connections.all():
+        connection.close()
+        connection.close_pool()
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., object]:
+    """Return a function that waits for a condition and returns its value."""
+
+    def wait(condition: Callable[[], object], seconds: float = 20.0, what: str = "") -> object:
+        until = time.monotonic() + seconds
+        while True:
+            if found := condition():
+                return found
+            if time.monotonic() > until:
+                raise AssertionError(f"not within {seconds} s: {what or condition}")
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def places(settings, tmp_path: Path) -> Path:
+    """Give the test a VAR_ROOT of its own, with workdirs, states and a host id."""
+    from deployments import identity
+
+    settings.VAR_ROOT = tmp_path
+    settings.WORKDIR_ROOT = tmp_path / "workdirs"
+    settings.STATE_ROOT = tmp_path / "state"
+    settings.MIN_FREE_BYTES = 1 << 20
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    identity.host_id.cache_clear()
+    yield tmp_path
+    identity.host_id.cache_clear()
+
+
+@pytest.fixture
+def worker(places: Path) -> Iterator[object]:
+    """Return a worker of this process whose threads end with the test. No reconciler runs."""
+    from deployments.worker import Worker
+
+    made = Worker()
+    yield made
+    made.shut_down()
+    for thread in threading.enumerate():
+        if thread.name.startswith(("adopted", "unheard")):
+            thread.join(10)
+
+
+@pytest.fixture
+def lab(places: Path, db: None):
+    """Return the lab of `bootstrap`: stacks sharedlab (installed on paper), acme and globex."""
+    from tests.lab import make_lab
+
+    return make_lab()

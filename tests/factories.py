@@ -1,0 +1,157 @@
+"""Rows for tests, each with one call and believable defaults. Names count up by themselves."""
+
+import itertools
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from deployments.models import Run, RunStep
+from deployments.runstatus import TERMINAL, RunStatus
+from tenants.models import (
+    CloudAccount,
+    Membership,
+    Region,
+    SharedEnvironment,
+    Stack,
+    Tenant,
+    User,
+)
+from tenants.models.access import Role
+
+PASSWORD = "correct horse battery"
+_counter = itertools.count(1)
+
+
+def _name(prefix: str) -> str:
+    return f"{prefix}{next(_counter)}"
+
+
+def make_region(slug: str = "", **fields: Any) -> Region:
+    """Return a region of the lab account."""
+    account = CloudAccount.objects.filter(name="lab").first()
+    account = account or CloudAccount.objects.create(name="lab", provider="lab")
+    return Region.objects.create(account=account, slug=slug or _name("region-"), **fields)
+
+
+def make_environment(
+    name: str = "", region: Region | None = None, **fields: Any
+) -> SharedEnvironment:
+    """Return a shared environment with its stack."""
+    region = region or make_region()
+    fields.setdefault("blueprint", "lab")
+    environment = SharedEnvironment.objects.create(
+        region=region, name=name or _name("shared"), **fields
+    )
+    Stack.objects.create(
+        name=environment.name,
+        kind="shared",
+        blueprint=environment.blueprint,
+        region=region,
+        shared_environment=environment,
+        parent_environment=environment,
+    )
+    return environment
+
+
+def make_tenant(
+    name: str = "", environment: SharedEnvironment | None = None, **fields: Any
+) -> Tenant:
+    """Return a tenant with its stack, in a shared environment."""
+    environment = environment or make_environment(region=fields.pop("region", None))
+    fields.setdefault("blueprint", "lab")
+    tenant = Tenant.objects.create(
+        region=environment.region,
+        shared_environment=environment,
+        name=name or _name("tenant"),
+        **fields,
+    )
+    Stack.objects.create(
+        name=tenant.name,
+        kind="tenant",
+        blueprint=tenant.blueprint,
+        region=environment.region,
+        tenant=tenant,
+        parent_environment=environment,
+    )
+    return tenant
+
+
+def make_user(
+    username: str = "", *, role: str | Role = "", over: Any = None, **fields: Any
+) -> User:
+    """Return a user with PASSWORD; with `role`, over everything or the given thing.
+
+    `over` is a Region, SharedEnvironment, Tenant or a tenant's or environment's Stack.
+    """
+    username = username or _name("user")
+    fields.setdefault("email", f"{username}@example.com")
+    user = User.objects.create_user(username=username, password=PASSWORD, **fields)
+    if role:
+        give_role(user, role, over)
+    return user
+
+
+def give_role(user: User, role: str | Role, over: Any = None) -> Membership:
+    """Give a user a role over everything, or over the given thing."""
+    if isinstance(over, Stack):
+        over = over.owner
+    scope = {
+        Region: "region",
+        SharedEnvironment: "shared_environment",
+        Tenant: "tenant",
+        type(None): "everything",
+    }[type(over)]
+    return Membership.objects.create(user=user, role=role, **{scope: over or True})
+
+
+def make_run(
+    stack: Stack | Tenant | SharedEnvironment | None = None,
+    status: str | RunStatus = RunStatus.PENDING,
+    **fields: Any,
+) -> Run:
+    """Return a run in this status, with the times that go with it."""
+    if stack is None:
+        stack = make_tenant()
+    if not isinstance(stack, Stack):
+        stack = stack.stack
+    stack.run_count += 1
+    stack.save(update_fields=["run_count"])
+    now = timezone.now()
+    if status in TERMINAL:
+        fields.setdefault("started_at", now - timedelta(minutes=3))
+        fields.setdefault("ended_at", now)
+    defaults = {
+        "number": stack.run_count,
+        "region": stack.region,
+        "action": "install",
+        "action_label": "Install",
+        "action_kind": "change",
+        "steps_wanted": [{"kind": "terraform.plan", "params": {}}],
+        "blueprint": stack.blueprint,
+        "actor": {"kind": "user", "id": "usr_alice", "name": "Alice"},
+        "actor_id": "usr_alice",
+        "actor_name": "Alice",
+        "reason": "a test",
+    }
+    return Run.objects.create(stack=stack, status=status, **(defaults | fields))
+
+
+def make_step(run: Run | None = None, **fields: Any) -> RunStep:
+    """Return the run's next step, leased to a worker of this host."""
+    run = run or make_run(status=RunStatus.APPLYING)
+    last = run.steps.order_by("-number").first()
+    number = last.number + 1 if last else 1
+    defaults = {
+        "number": number,
+        "phase": "apply",
+        "kind": "terraform.apply",
+        "host_id": "00000000-0000-0000-0000-000000000001",
+        "worker_id": "worker-1",
+        "step_dir": f"/nowhere/{run.public_id}/{number}",
+        "log_start": last.log_end if last else 0,
+        "log_end": last.log_end if last else 0,
+        "log_lines": last.log_lines if last else 0,
+        "lease_until": timezone.now() + timedelta(seconds=15),
+    }
+    return RunStep.objects.create(run=run, **(defaults | fields))
