@@ -26,7 +26,7 @@ from deployments.models import Run
 from deployments.runner import process
 from deployments.runner.humanlog import HumanLog
 from deployments.runner.process import Exit, State
-from deployments.runner.projection import Projection
+from deployments.runner.projection import replay
 from deployments.runner.tail import Tail
 from deployments.steps import Launch, Planned
 from deployments.work import Fenced, Stopping, Work
@@ -113,9 +113,10 @@ class Minder:
         self.step = work.step
         self.writer = LogWriter(work.step)
         self.human = HumanLog(work.redactor.apply)
-        self.projection = Projection.from_dict(work.step.progress or {})
-        if planned.piece.kind == "terraform.apply" and self.projection.total is None:
-            self.projection.total = _changes_planned(work.run)
+        # What is stored may be older or newer than the offset: events count once each.
+        raw = work.step_dir(work.step) / "raw.log"
+        redact = work.redactor.apply
+        self.projection = replay(raw, work.step.raw_offset, redact)
         self.version = self.projection.version
         self.clock = _Clock(lease=time.monotonic() + settings.LEASE_RENEW_S)
         self.cancel_mode = ""
@@ -208,7 +209,7 @@ class Minder:
         return not self.writer.is_full
 
     def _mind_orphans(self, state: State) -> None:
-        """Its supervisor is gone and something still runs: wait, and kill it after the grace."""
+        """Its supervisor is gone and something still runs: wait for the engine, then kill the rest."""
         now = time.monotonic()
         if self.orphaned_since is None:
             self.orphaned_since = now
@@ -220,7 +221,7 @@ class Minder:
                 self.orphaned_since = None
             finally:
                 connection.close()
-        elif now - self.orphaned_since > settings.CANCEL_GRACE_S:
+        if not state.engine_alive or now - self.orphaned_since > settings.CANCEL_GRACE_S:
             process.kill_marked(self.work.run.public_id)
         self.clock.state = now + ORPHAN_LOOK_S
 
@@ -246,8 +247,3 @@ class Minder:
             finally:
                 connection.close()
         raise Stopping
-
-
-def _changes_planned(run: Run) -> int | None:
-    total = run.to_create + run.to_update + run.to_replace * 2 + run.to_destroy
-    return total or None

@@ -126,7 +126,10 @@ class Launcher:
         self._start_child(child)
 
     def _environment(self) -> dict[str, str]:
-        return os.environ | self.settings | {"PYTHONUNBUFFERED": "1"}
+        inherited = dict(os.environ)
+        # Compiled modules are kept: without them each start costs seconds of compiling.
+        inherited.pop("PYTHONDONTWRITEBYTECODE", None)
+        return inherited | self.settings | {"PYTHONUNBUFFERED": "1"}
 
     def _command(self, *arguments: str) -> list[str]:
         return [sys.executable, str(PROJECT / "manage.py"), *arguments]

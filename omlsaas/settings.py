@@ -33,7 +33,7 @@ else:
     SECRET_KEY_MISSING = False
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "tenants.adminconfig.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -75,7 +75,7 @@ def _bound_to(stack: Stack, kind: str, name: str, version: int) -> str:
 def store(stack: Stack, name: str, value: str, kind: str = SecretKind.INPUT) -> Secret:
     """Store a new version of one secret, unless it has this very value already."""
     with transaction.atomic():
-        Stack.objects.select_for_update(of=("self",)).only("pk").get(pk=stack.pk)
+        Stack.objects.select_for_update(of=("self",), no_key=True).only("pk").get(pk=stack.pk)
         newest = _newest(stack, kind).get(name)
         if newest is not None and reveal(newest, stack) == value:
             return newest

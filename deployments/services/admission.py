@@ -162,10 +162,16 @@ def admit_waiting(region_id: int, limit: int = 50) -> int:
     admitted = 0
     for pk in list(waiting.order_by("is_scheduled", "id").values_list("pk", flat=True)[:limit]):
         with transaction.atomic():
-            run = Run.objects.with_stack().filter(pk=pk).first()
-            lock_place(run.stack)
-            run.refresh_from_db(fields=["status", "waiting", "cancel_requested_at"])
-            if run.status == S.PENDING and try_admit(run):
+            seen = Stack.objects.get(runs=pk)
+            lock_place(seen)
+            # Somebody who decides on this run holds its row and may want the stack's: never wait
+            # for a run while holding a stack.
+            lock = {"of": ("self",), "no_key": True, "skip_locked": True}
+            run = Run.objects.with_stack().select_for_update(**lock)
+            run = run.filter(pk=pk, status=S.PENDING).first()
+            if run is None:
+                continue
+            if try_admit(run):
                 admitted += 1
             elif (run.waiting or {}).get("code") in ("RegionFull", "InMaintenance"):
                 break

@@ -41,7 +41,7 @@ def seal(work: Work) -> None:
     if "shared_outputs_digest" in work.notes:
         made_on["shared_outputs_digest"] = work.notes["shared_outputs_digest"]
     key_id, bundle = secrets.encrypt(workdir.seal(work.folder.tf), bound_to(run))
-    masked = work.redactor.apply(json.dumps(found["masked"]).encode())
+    masked = json.dumps(work.redactor.tree(found["masked"])).encode()
     with transaction.atomic():
         work.fence()
         Plan.objects.update_or_create(
@@ -49,7 +49,7 @@ def seal(work: Work) -> None:
             defaults={
                 "digest": hashlib.sha256(content).hexdigest(),
                 "facts": made_on,
-                "view": orjson.loads(work.redactor.apply(orjson.dumps(found["view"]))),
+                "view": work.redactor.tree(found["view"]),
                 "masked_json": zstandard.compress(masked, 6),
                 "bundle": bundle,
                 "key_id": key_id,

@@ -34,16 +34,21 @@ OF_THE_TESTS = (
 )  # fmt: skip
 
 
+def newcomers_environment(var):
+    """Return the environment of a shell in which only VAR_ROOT was set."""
+    clean = {key: value for key, value in os.environ.items() if key not in OF_THE_TESTS}
+    return clean | {"VAR_ROOT": str(var)}
+
+
 class Launched:
     """A launcher with its output, stopped at the end whatever happens."""
 
     def __init__(self, var, *command, project=PROJECT, python=sys.executable, env=None, **options):
         self.var = Path(var)
-        clean = {key: value for key, value in os.environ.items() if key not in OF_THE_TESTS}
         self.process = subprocess.Popen(
             [python, "-m", "omlsaas.launcher", *command],
             cwd=project,
-            env=clean | {"VAR_ROOT": str(var)} | (env or {}),
+            env=newcomers_environment(var) | (env or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -323,9 +328,8 @@ def test_a_link_in_place_of_the_socket_folder_is_refused(tmp_path):
 def test_ctrl_c_in_a_terminal_reaches_the_launcher_and_not_make(var):
     pid, terminal = pty.fork()
     if pid == 0:
-        clean = {key: value for key, value in os.environ.items() if key not in OF_THE_TESTS}
         os.chdir(PROJECT)
-        os.execvpe("make", ["make", "services"], clean | {"VAR_ROOT": str(var)})
+        os.execvpe("make", ["make", "services"], newcomers_environment(var))
     output = b""
     with open(terminal, "r+b", buffering=0) as screen:
         while b"The servers are ready" not in output:
@@ -566,3 +570,60 @@ def test_without_terraform_the_portal_starts_and_says_so(odd_portal):
 
     assert "/nowhere/terraform is not on this machine" in launched.output
     assert "https://developer.hashicorp.com/terraform/install" in launched.output
+
+
+# --- With a run at work ------------------------------------------------------------------------
+
+
+def run_status(launched):
+    """Return the status of the only run."""
+    with psycopg.connect(launched.urls["DATABASE_URL"]) as connection:
+        return connection.execute("SELECT status FROM deployments_run").fetchone()[0]
+
+
+@pytest.fixture
+def at_work(var, launch):
+    """A portal whose shared environment is just being applied."""
+    if shutil.which("terraform") is None:
+        pytest.skip("there is no terraform here")
+    launched = launch(var, env={"PORT": str(free_port())})
+    launched.wait_for("omlsaas is ready")
+    subprocess.run(
+        [sys.executable, "manage.py", "run_action", "sharedlab", "install", "--confirm",
+         "--set", "delay_ms=2000"],
+        cwd=PROJECT, env=newcomers_environment(var), check=True,
+    )  # fmt: skip
+    wait_until(lambda: run_status(launched) == "applying", 60)
+    return launched
+
+
+@pytest.mark.portal
+@pytest.mark.terraform
+def test_a_run_goes_on_without_the_portal_and_is_adopted_again(at_work, var, launch):
+    at_work.process.terminate()
+
+    assert at_work.wait() == 0
+    assert "run 1 (sharedlab, apply) is at work; it goes on" in at_work.output
+    assert any("terraform" in process for process in marked_processes(var))
+
+    again = launch(var, env={"PORT": str(free_port())})
+    again.wait_for("omlsaas is ready")
+    assert wait_until(lambda: run_status(again) in ("applied", "errored", "lost"), 120)
+
+    assert run_status(again) == "applied"
+
+
+@pytest.mark.portal
+@pytest.mark.terraform
+def test_a_second_ctrl_c_cancels_the_run(at_work, var, launch):
+    at_work.process.send_signal(signal.SIGINT)
+    at_work.wait_for("run 1 (sharedlab, apply) is at work. Ctrl-C again within 10 s cancels")
+    at_work.process.send_signal(signal.SIGINT)
+
+    assert at_work.wait(120) == 0
+    assert "Canceling" in at_work.output
+    assert marked_processes(var) == []
+
+    servers = launch(var, "services")
+    servers.wait_for("The servers are ready")
+    assert run_status(servers) == "canceled"

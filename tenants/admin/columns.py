@@ -1,0 +1,65 @@
+"""What the admin's lists and pages show of a value: times with their zone, JSON that can be read."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+SHOWN_CHARS = 20_000
+
+
+def stamp(name: str, label: Any) -> Callable[[Model], Any]:
+    """Return a column that shows a time in the person's zone; the zone is in its title."""
+
+    @admin.display(description=label, ordering=name, empty_value="–")
+    def show(row: Model) -> SafeString | None:
+        when = getattr(row, name)
+        if when is None:
+            return None
+        local = timezone.localtime(when)
+        exact = f"{date_format(local, 'j F Y, H:i:s')} {local.tzname()}"
+        short = date_format(local, "j M Y, H:i")
+        return format_html(
+            '<time datetime="{}" title="{}">{}</time>', local.isoformat(), exact, short
+        )
+
+    show.__name__ = f"{name}_shown"
+    return show
+
+
+def pretty(name: str, label: Any) -> Callable[[Model], Any]:
+    """Return a field that shows a JSON column over several lines."""
+
+    @admin.display(description=label, empty_value="–")
+    def show(row: Model) -> SafeString | None:
+        value = getattr(row, name)
+        return None if value in (None, "", {}, []) else as_json(value)
+
+    show.__name__ = f"{name}_pretty"
+    return show
+
+
+def as_json(value: Any) -> SafeString:
+    """Return a value as indented JSON, cut when it is very long."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    if len(text) > SHOWN_CHARS:
+        text = f"{text[:SHOWN_CHARS]}\n…"
+    return format_html('<pre class="a-json">{}</pre>', text)
+
+
+def pairs(name: str, label: Any) -> Callable[[Model], Any]:
+    """Return a column that shows a mapping as `key=value` words."""
+
+    @admin.display(description=label, empty_value="–")
+    def show(row: Model) -> str | None:
+        value = getattr(row, name) or {}
+        return ", ".join(f"{key}={item}" if item else key for key, item in value.items()) or None
+
+    show.__name__ = f"{name}_pairs"
+    return show

@@ -1,0 +1,9 @@
+"""Time zones that people may choose from."""
+
+import zoneinfo
+
+
+def time_zones() -> list[tuple[str, str]]:
+    """Return (name, name) of every zone with a place, and UTC."""
+    named = sorted(name for name in zoneinfo.available_timezones() if "/" in name)
+    return [("UTC", "UTC"), *((name, name) for name in named)]
