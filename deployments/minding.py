@@ -5,6 +5,7 @@ wrong here (a slow database, a dead worker) delays its log and nothing else.
 """
 
 import logging
+import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 TICK_S = 0.012
 IDLE_TICK_S = 0.04
 IDLE_AFTER_S = 2.0
-LOOK_S = 0.1
+LOOK_S = 0.5
 ORPHAN_LOOK_S = 1.0
 PROGRESS_S = 0.5
 DATABASE_RETRY_S = 1.0
@@ -125,17 +126,19 @@ class Minder:
 
     def mind(self) -> Exit:
         """Return how the process ended, once every line of it is stored."""
-        raw = self.work.step_dir(self.step) / "raw.log"
-        with Tail(raw, self.step.raw_offset) as tail:
+        folder = self.work.step_dir(self.step)
+        ended = str(folder / "exit.json")
+        with Tail(folder / "raw.log", self.step.raw_offset) as tail:
             while True:
                 got = self._read(tail)
                 self._flush_if_due()
                 now = time.monotonic()
                 if now >= self.clock.lease:
                     self._renew(now)
-                if not got and now >= self.clock.state:
+                # The exit file is looked for at each tick; who else may be gone, now and then.
+                if not got and (now >= self.clock.state or os.path.exists(ended)):
                     self.clock.state = now + LOOK_S
-                    state = process.judge(self.work.step_dir(self.step), self.work.run.public_id)
+                    state = process.judge(folder, self.work.run.public_id)
                     if state.kind != "running" and self._is_over(state, tail):
                         return self._finish(state)
                 if not got and self.work.stop.wait(self._tick(now)):
@@ -209,7 +212,7 @@ class Minder:
         return not self.writer.is_full
 
     def _mind_orphans(self, state: State) -> None:
-        """Its supervisor is gone and something still runs: wait for the engine, then kill the rest."""
+        """Wait for an engine whose supervisor is gone; then kill what is left of it."""
         now = time.monotonic()
         if self.orphaned_since is None:
             self.orphaned_since = now

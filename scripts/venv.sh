@@ -80,7 +80,8 @@ install() {
         without_embedded "$wanted" >"$source"
     fi
     if has_uv; then
-        uv pip install --quiet --compile-bytecode --python "$venv/bin/python" --require-hashes -r "$source"
+        uv pip install --quiet --compile-bytecode --python "$venv/bin/python" \
+            --require-hashes -r "$source"
     else
         "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \

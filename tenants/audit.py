@@ -104,16 +104,7 @@ def record(
     run = run if run is not None else (target if named.kind == "run" else None)
     return AuditEntry.objects.create(
         action=action,
-        actor_kind=actor.kind,
-        actor_id=actor.id,
-        actor_name=actor.name,
-        role=actor.role,
-        token_id=actor.token_id,
-        ip=actor.ip,
-        request_id=actor.request_id,
-        operation_id=actor.operation_id,
-        origin=actor.origin,
-        reason=actor.reason,
+        **_by(actor),
         target_kind=named.kind,
         target_id=named.id,
         target_name=named.name,
@@ -124,6 +115,22 @@ def record(
         is_refused=is_refused,
         **_filed_under(target if place is None else place),
     )
+
+
+def _by(actor: Actor) -> dict[str, Any]:
+    """Return the columns that tell who acted, from where and why."""
+    return {
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "actor_name": actor.name,
+        "role": actor.role,
+        "token_id": actor.token_id,
+        "ip": actor.ip,
+        "request_id": actor.request_id,
+        "operation_id": actor.operation_id,
+        "origin": actor.origin,
+        "reason": actor.reason,
+    }
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict, dict]:

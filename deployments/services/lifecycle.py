@@ -46,12 +46,7 @@ def advance(
     old = RunStatus(run.status)
     if to not in TRANSITIONS[old]:
         raise IllegalTransition(run=run, status=old.label, wanted=to.label)
-    now = timezone.now()
-    if to in STAMPS:
-        fields.setdefault(STAMPS[to], now)
-    if to in TERMINAL:
-        # By now every line is stored: a process is settled only after its last one is.
-        fields.update(ended_at=now, waiting=None, notice=None, log_state=LogState.COMPLETE)
+    fields = _with_times(to, fields)
     if not Run.objects.filter(pk=run.pk, status=old).update(status=to, **fields):
         run.refresh_from_db(fields=["status"])
         raise IllegalTransition(run=run, status=RunStatus(run.status).label, wanted=to.label)
@@ -71,6 +66,17 @@ def advance(
     notify.run_changed(run)
     if to in TERMINAL:
         _after_end(run)
+
+
+def _with_times(to: RunStatus, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns that go with a status, its times among them."""
+    now = timezone.now()
+    if to in STAMPS:
+        fields.setdefault(STAMPS[to], now)
+    if to in TERMINAL:
+        # By now every line is stored: a process is settled only after its last one is.
+        fields.update(ended_at=now, waiting=None, notice=None, log_state=LogState.COMPLETE)
+    return fields
 
 
 def _after_end(run: Run) -> None:

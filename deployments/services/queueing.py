@@ -52,7 +52,7 @@ def is_plan_only(action: Action) -> bool:
     return all(step.kind == "terraform.plan" for step in action.steps)
 
 
-def queue_run(
+def queue_run(  # long: its keyword-only signature alone takes fourteen lines
     actor: Actor,
     stack: Stack,
     action: str,
@@ -88,18 +88,27 @@ def queue_run(
                 actor, stack, inputs or {}, new_secrets, kind_of_action=found.kind
             )
         _check_complete(stack, found)
-        run = _create(actor.because(reason), stack, found, auto_apply)
+        run = _new_run(actor.because(reason), stack, found, auto_apply)
         run.request_key, run.request_digest = request_key or None, digest
         run.retry_of, run.is_scheduled = retry_of, is_scheduled
-        run.save()
-        RunEvent.objects.create(
-            run=run, to_status=run.status, actor_name=actor.name, actor_id=actor.id, comment=reason
-        )
-        after = {"action": action, "inputs_digest": run.inputs_digest[:12]}
-        audit.record(actor.because(reason), "run.queue", run, after=after)
+        _write(actor.because(reason), run)
         if not try_admit(run):
             refresh_condition(stack)
     return run
+
+
+def _write(actor: Actor, run: Run) -> None:
+    """Save a new run with the first line of its history and its audit entry."""
+    run.save()
+    RunEvent.objects.create(
+        run=run,
+        to_status=run.status,
+        actor_name=actor.name,
+        actor_id=actor.id,
+        comment=actor.reason,
+    )
+    after = {"action": run.action, "inputs_digest": run.inputs_digest[:12]}
+    audit.record(actor, "run.queue", run, after=after)
 
 
 def _repeated(actor: Actor, request_key: str, digest: str) -> Run | None:
@@ -167,7 +176,7 @@ def _check_terraform() -> None:
         raise TerraformMissing(host=told[0].name, path=told[0].checks.get("terraform_bin", "?"))
 
 
-def _create(actor: Actor, stack: Stack, action: Action, auto_apply: bool | None) -> Run:
+def _new_run(actor: Actor, stack: Stack, action: Action, auto_apply: bool | None) -> Run:
     inputs = effective_inputs(stack)
     tenant = stack.tenant
     if auto_apply is None:
