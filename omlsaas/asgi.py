@@ -14,6 +14,9 @@ from channels.security.websocket import OriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from deployments.routing import websockets  # noqa: E402
+from tenants.secrets import require_keys  # noqa: E402
+
+require_keys()
 
 
 class AllowedHostsOrAbsentOrigin(OriginValidator):

@@ -46,7 +46,9 @@ def _choose_queues(instance=None, conf=None, options=None, **kwargs: object) -> 
     """
     from deployments import doorbell, identity
     from tenants.models import Region
+    from tenants.secrets import require_keys
 
+    require_keys()
     wanted = [name for name in os.environ.get("WORKER_REGIONS", "").split(",") if name]
     slugs = wanted or list(Region.objects.living().values_list("slug", flat=True))
     names = ["portal", doorbell.host_queue(identity.host_id())]

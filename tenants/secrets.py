@@ -5,7 +5,9 @@ value copied to another tenant's row does not open. Layout: 12 bytes nonce, then
 """
 
 import base64
+import json
 import os
+from collections.abc import Iterator
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
@@ -13,12 +15,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
+from django.db.models import Window
+from django.db.models.functions import RowNumber
 
 from tenants.errors import KeyUnknown
 from tenants.models import Secret, Stack
 from tenants.models.secrets import SecretKind
 
 NONCE_BYTES = 12
+KNOWN_VERSIONS = 3
 
 
 @lru_cache(maxsize=8)
@@ -43,6 +48,16 @@ def keys() -> dict[str, AESGCM]:
             "ENCRYPTION_KEYS is empty: set `k1:<base64 of 32 random bytes>` (or _FILE)."
         )
     return found
+
+
+def require_keys() -> None:
+    """Raise ImproperlyConfigured unless the portal has the keys without which it must not start."""
+    if settings.SECRET_KEY_MISSING:
+        raise ImproperlyConfigured(
+            "SECRET_KEY is empty: set it (or SECRET_KEY_FILE) to 50 random characters. "
+            "`make run` makes one by itself."
+        )
+    keys()
 
 
 def encrypt(plain: bytes, bound_to: str) -> tuple[str, bytes]:
@@ -119,7 +134,34 @@ def values(stack: Stack, wanted: dict[str, int] | None = None) -> dict[str, str]
     return {name: reveal(rows[name, version], stack) for name, version in wanted.items()}
 
 
-def known_values(stack: Stack) -> list[str]:
-    """Return every secret value in force, inputs and outputs: what the redactor must know."""
-    rows = [*_newest(stack, SecretKind.INPUT).values(), *_newest(stack, SecretKind.OUTPUT).values()]
-    return [reveal(row, stack) for row in rows]
+def known_values(stack: Stack) -> set[str]:
+    """Return the secret values of a stack, inputs and outputs: what the redactor must know.
+
+    Those in force and a few before them, which the state and what runs may still hold; of a
+    structured output its texts as well.
+    """
+    found: set[str] = set()
+    newest = Window(RowNumber(), partition_by=["kind", "name"], order_by="-version")
+    rows = Secret.objects.filter(stack=stack).annotate(age=newest)
+    for row in rows.filter(age__lte=KNOWN_VERSIONS):
+        value = reveal(row, stack)
+        found.add(value)
+        if row.kind == SecretKind.OUTPUT and value[:1] in ("{", "["):
+            found.update(_texts(value))
+    return found
+
+
+def _texts(value: str) -> Iterator[str]:
+    """Yield the texts in a JSON value; nothing when it only looks like one."""
+    try:
+        waiting = [json.loads(value)]
+    except ValueError:
+        return
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, list):
+            waiting += item
+        elif isinstance(item, dict):
+            waiting += item.values()

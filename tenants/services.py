@@ -28,6 +28,7 @@ from tenants.models import (
     Stack,
     Tenant,
 )
+from tenants.models.accounts import StateBackend
 
 SECRET_MIN_LENGTH = 8
 TENANT_FIELDS = ("title", "release", "time_zone", "labels", "notes")
@@ -53,7 +54,15 @@ def create_account(actor: Actor, *, name: str, provider: str, **fields: Any) -> 
 def create_region(actor: Actor, *, account: CloudAccount, slug: str, **fields: Any) -> Region:
     """Create a region of an account."""
     access.require(actor, "admin")
+    _check_backend(slug, fields)
     return _create(actor, Region(account=account, slug=slug, **fields), "region.create")
+
+
+def _check_backend(name: str, fields: dict[str, Any]) -> None:
+    """Refuse a state backend that no step can write to yet: the state would be lost."""
+    if fields.get("state_backend", StateBackend.LOCAL) != StateBackend.LOCAL:
+        why = _("states in an S3 bucket are not supported by this version. Choose the local one.")
+        raise WrongPlace(name=name, why=why)
 
 
 def create_release(actor: Actor, *, blueprint: str, name: str, **fields: Any) -> Release:
@@ -177,6 +186,8 @@ def change(actor: Actor, thing: Any, action: str, kind: str = "change", **fields
     Raises ValidationError for values that break a column's rule, NameTaken for a name in use.
     """
     access.require(actor, kind, thing)
+    if isinstance(thing, Region):
+        _check_backend(thing.slug, fields)
     if getattr(thing, "archived_at", None):
         raise ArchivedAlready(name=thing, when=thing.archived_at.date())
     with transaction.atomic():

@@ -64,9 +64,16 @@ class HumanLog:
             text, event = _read_line(line)
             lines.append(text)
             if event is not None:
-                events.append(event)
+                events.append(self._cleared(event))
         human = "\n".join(lines).encode(errors="replace")
         return self._redact(clean(human)), events
+
+    def _cleared(self, event: dict) -> dict:
+        """Redact the texts of a diagnostic, now that one level of escaping is gone."""
+        if event["type"] == "diagnostic":
+            for name in ("summary", "detail", "address", "place"):
+                event[name] = self._redact(event[name].encode(errors="replace")).decode()
+        return event
 
 
 def _read_line(line: bytes) -> tuple[str, dict | None]:

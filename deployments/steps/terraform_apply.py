@@ -48,7 +48,7 @@ def _after(work: Work, params: Mapping[str, Any]) -> None:
             states.keep(work, state, StateMoment.AFTER_APPLY)
         stack = Stack.objects.select_for_update(of=("self",), no_key=True).get(pk=work.stack.pk)
         states.note_on_stack(stack, state)
-        _keep_outputs(stack, outputs)
+        _keep_outputs(work, stack, outputs)
         if not work.notes.get("failed"):
             _note_applied(work, stack)
 
@@ -57,17 +57,20 @@ def _outputs(work: Work) -> dict[str, Any]:
     return orjson.loads(engine.read(work, engine.commands().output(), "outputs.json"))
 
 
-def _keep_outputs(stack: Stack, outputs: dict[str, Any]) -> None:
-    """Keep plain outputs on the stack, sensitive ones encrypted."""
+def _keep_outputs(work: Work, stack: Stack, outputs: dict[str, Any]) -> None:
+    """Keep plain outputs on the stack, sensitive ones encrypted.
+
+    One that holds a known secret is sensitive, whether or not its author said so.
+    """
     kept: dict[str, Any] = {}
     for name, output in outputs.items():
-        if output.get("sensitive"):
-            value = output["value"]
+        value = output["value"]
+        if output.get("sensitive") or work.redactor.tree(value) != value:
             text = value if isinstance(value, str) else orjson.dumps(value).decode()
             secrets.store(stack, name, text, kind="output")
             kept[name] = {"sensitive": True, "type": output.get("type")}
         else:
-            kept[name] = {"value": output["value"], "type": output.get("type")}
+            kept[name] = {"value": value, "type": output.get("type")}
     stack.outputs = kept
     stack.save(update_fields=["outputs"])
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import TERRAFORM
 from tests.markers import KeyMarker, Marker
 from tests.portal import Person, Portal
 
@@ -24,7 +25,7 @@ class Planted:
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
     """Return a portal with planted keys, and its admin. What tests do to the lab stays done."""
-    if shutil.which("terraform") is None:
+    if shutil.which(TERRAFORM) is None:
         pytest.skip("there is no terraform here")
     portal = Portal(tmp_path_factory.mktemp("planted"))
     secret_key, encryption_key = Marker(), KeyMarker()

@@ -362,7 +362,7 @@ def test_a_secret_reaches_no_log_row_or_view(lab, worker):
     assert SECRET not in json.dumps(Plan.objects.get(run=run).view)
     assert SECRET not in json.dumps(list(run.steps.values_list("progress", flat=True)))
     assert SECRET not in json.dumps(lab.stack().outputs)
-    assert SECRET in json.dumps(secrets.known_values(lab.stack()))
+    assert SECRET in secrets.known_values(lab.stack())
 
 
 def test_a_region_of_another_host_is_left_to_it(lab, worker):
