@@ -157,7 +157,7 @@ class RunLogConsumer(WatchingConsumer):
                 self.tailer = await self.hub.watch(self.run.pk, self)
                 break
             except psycopg.Error:
-                await asyncio.sleep(POLL_S)
+                await self.hub.rest()
         return BEYOND_END if after > self.tailer.end else 0
 
     @database_sync_to_async

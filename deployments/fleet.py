@@ -17,7 +17,7 @@ from tenants.models.stacks import Condition, StackKind
 
 # So many tiles are drawn for one shared environment, and about so many on the whole page.
 TILES_PER_ENVIRONMENT = 250
-TILES_PER_PAGE = 2_000
+TILES_PER_PAGE = 1_500
 # In the bar even one tenant must be seen.
 THINNEST = 0.006
 

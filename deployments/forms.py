@@ -184,7 +184,7 @@ class ReleaseForm(forms.Form):
     name = text(_("Name"), max_length=64, help_text=_("Such as 1.24.2."))
     components = LabelsField(
         label=_("Versions"),
-        help_text=_("One a line: variable=version, such as app_version=2.5.0."),
+        help_text=_("One a line: component=version, such as app=2.5.0."),
         widget=forms.Textarea({**CONTROL, "rows": 6, "spellcheck": "false"}),
     )
     notes = text(_("Notes"), rows=3, required=False, max_length=10_000)
@@ -197,9 +197,8 @@ class ReleaseForm(forms.Form):
         """Refuse components that are no version variables of the blueprint."""
         data = super().clean()
         if "blueprint" in data and "components" in data:
-            kind = blueprints.load(data["blueprint"]).kinds["tenant"]
-            known = {v.name for v in kind.variables.values() if v.role == "version"}
-            unknown = sorted(set(data["components"]) - known)
+            known = blueprints.load(data["blueprint"]).kinds["tenant"].versions
+            unknown = sorted(set(data["components"]) - set(known))
             if unknown:
                 words = {"unknown": ", ".join(unknown), "known": ", ".join(sorted(known))}
                 self.add_error(

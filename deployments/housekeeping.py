@@ -1,16 +1,24 @@
-"""What is global and periodic: silent hosts, plans that expire, retention."""
+"""What is global and periodic: silent hosts, plans that expire, retention.
 
-from datetime import timedelta
+Each part may be done by several processes at once and repeated at will: what was done already is
+not done again.
+"""
+
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 
-from deployments import logstore
+from deployments import logstore, notify
 from deployments.errors import HostGone, HostSilent, IllegalTransition, PlanExpired
-from deployments.models import Run, StateVersion, WorkerHost
+from deployments.models import Plan, Run, RunEvent, RunStep, StateVersion, WorkerHost
 from deployments.models.runs import LogState
 from deployments.runstatus import AT_WORK, TERMINAL, RunStatus
 from deployments.services.admission import admit_waiting
@@ -22,6 +30,8 @@ from tenants.models import Region
 
 REAPER = actors.system("reaper")
 LOGS_AT_ONCE = 500
+ROWS_AT_ONCE = 1_000
+PLANS_AT_ONCE = 200
 
 
 def reap(actor: Actor = REAPER) -> dict[str, int]:
@@ -41,29 +51,62 @@ def _regions_with_waiting() -> list[int]:
     )
 
 
+# --- silent hosts ------------------------------------------------------------------------------
 def _mark_silent() -> int:
     """Tell on the runs of a silent host that it is silent; its runs keep status and stack."""
     limit = timezone.now() - timedelta(seconds=settings.HOST_SILENT_AFTER_S)
-    silent = WorkerHost.objects.filter(heartbeat_at__lt=limit, gone_at__isnull=True)
+    silent = list(WorkerHost.objects.filter(heartbeat_at__lt=limit, gone_at__isnull=True))
     for host in silent:
         since = f"{date_format(host.heartbeat_at, 'Y-m-d H:i')} UTC"
         notice = HostSilent(host=host.name, since=since).to_json()
-        Run.objects.filter(host_id=host.host_id, status__in=AT_WORK).update(notice=notice)
-    heard = WorkerHost.objects.filter(heartbeat_at__gte=limit).values_list("host_id", flat=True)
-    Run.objects.filter(
-        host_id__in=list(heard), status__in=AT_WORK, notice__code="HostSilent"
-    ).update(notice=None)
+        runs = Run.objects.filter(host_id=host.host_id, status__in=AT_WORK)
+        _tell(runs.exclude(notice=notice) | runs.filter(notice__isnull=True), notice)
+    heard = WorkerHost.objects.filter(heartbeat_at__gte=limit).values("host_id")
+    runs = Run.objects.filter(host_id__in=heard, status__in=AT_WORK)
+    _tell(runs.filter(notice__code=HostSilent.__name__), None)
     return len(silent)
 
 
+def _tell(runs: QuerySet, notice: dict[str, Any] | None) -> None:
+    """Put a notice on runs, or take it off, and let open pages know."""
+    for run in runs:
+        with transaction.atomic():
+            if Run.objects.filter(pk=run.pk, status__in=AT_WORK).update(notice=notice):
+                notify.run_changed(run)
+
+
 def _lose_of_silent(actor: Actor) -> int:
-    """After HOST_LOST_AFTER the runs of a silent host are lost. Not after an outage of ours."""
-    limit = timezone.now() - timedelta(seconds=settings.HOST_LOST_AFTER_S)
+    """Lose the runs of hosts that were silent for HOST_LOST_AFTER_S.
+
+    Not after an outage of ours: a host that could not write its heartbeat while the database was
+    away gets time to do it. So its silence must have been watched, by looks not far apart.
+    """
+    now = timezone.now()
+    limit = now - timedelta(seconds=settings.HOST_LOST_AFTER_S)
+    silent_for = timedelta(seconds=settings.HOST_SILENT_AFTER_S)
     lost = 0
     for host in WorkerHost.objects.filter(heartbeat_at__lt=limit, gone_at__isnull=True):
+        if now - _watched_since(host, now) < silent_for:
+            continue
         since = f"{date_format(host.heartbeat_at, 'Y-m-d H:i')} UTC"
         lost += lose_runs_of(actor, host, HostGone(host=host.name, why=f"silent since {since}."))
     return lost
+
+
+def _watched_since(host: WorkerHost, now: datetime) -> datetime:
+    """Return since when this silence has been looked at, and note that it is again.
+
+    The note stands among the host's own checks: its next heartbeat replaces them.
+    """
+    seen = host.checks.get("silence") or {}
+    since, looked = (parse_datetime(seen.get(key, "")) for key in ("since", "looked"))
+    gap = timedelta(seconds=settings.HOST_LOST_AFTER_S / 2)
+    if since is None or looked is None or now - looked > gap:
+        since = now
+    note = {"since": since.isoformat(), "looked": now.isoformat()}
+    mine = WorkerHost.objects.filter(pk=host.pk, heartbeat_at=host.heartbeat_at)
+    mine.update(checks={**host.checks, "silence": note})
+    return since
 
 
 def _expire_plans(actor: Actor) -> int:
@@ -71,7 +114,7 @@ def _expire_plans(actor: Actor) -> int:
         status=RunStatus.PLANNED, plan_expires_at__lt=timezone.now()
     )
     done = 0
-    for run in expired[:200]:
+    for run in expired.order_by("plan_expires_at")[:PLANS_AT_ONCE]:
         planned = f"{run.planned_at:%Y-%m-%d %H:%M} UTC"
         try:
             discard_run(actor, run, because=PlanExpired(planned=planned))
@@ -81,67 +124,73 @@ def _expire_plans(actor: Actor) -> int:
     return done
 
 
-def prunable_logs() -> Any:
-    """Return the runs whose log retention lets go: old, and not among the last of their stack.
+# --- retention ---------------------------------------------------------------------------------
+def _ended_before(days: int) -> QuerySet:
+    """Return the runs that retention may look at: old, not held, not among their stack's last."""
+    before = timezone.now() - timedelta(days=days)
+    old = Run.objects.filter(status__in=TERMINAL, ended_at__lt=before, has_legal_hold=False)
+    return old.filter(number__lte=F("stack__run_count") - settings.KEEP_LOGS_RUNS)
 
-    Open runs, runs under legal hold and runs whose state may still be rolled back to stay.
+
+def prunable_logs() -> QuerySet:
+    """Return the runs whose log retention lets go."""
+    return _ended_before(settings.KEEP_LOGS_DAYS).exclude(log_state=LogState.PRUNED).order_by("id")
+
+
+def prunable_runs() -> QuerySet:
+    """Return the runs whose whole history retention lets go: none unless KEEP_RUNS_DAYS is set.
+
+    A run stays while its log, a kept state or a later run refers to it.
     """
-    before = timezone.now() - timedelta(days=settings.KEEP_LOGS_DAYS)
-    return (
-        Run.objects.filter(status__in=TERMINAL, ended_at__lt=before, has_legal_hold=False)
-        .exclude(log_state=LogState.PRUNED)
-        .extra(
-            where=[
-                "deployments_run.number <= (SELECT s.run_count FROM tenants_stack s"
-                " WHERE s.id = deployments_run.stack_id) - %s"
-            ],
-            params=[settings.KEEP_LOGS_RUNS],
-        )
-        .order_by("id")
-    )
+    if not settings.KEEP_RUNS_DAYS:
+        return Run.objects.none()
+    referred = Run.objects.filter(retry_of__isnull=False).values("retry_of_id")
+    old = _ended_before(settings.KEEP_RUNS_DAYS).filter(log_state=LogState.PRUNED)
+    return old.filter(state_versions__isnull=True).exclude(pk__in=referred).order_by("id")
+
+
+def surplus_states() -> QuerySet:
+    """Return the state versions beyond the newest KEEP_STATES of their stack; held ones stay."""
+    free = StateVersion.objects.exclude(run__has_legal_hold=True)
+    place = Window(RowNumber(), partition_by="stack_id", order_by=F("id").desc())
+    return free.annotate(place=place).filter(place__gt=settings.KEEP_STATES).order_by("id")
 
 
 def prune(actor: Actor = REAPER, *, dry_run: bool = False, limit: int = LOGS_AT_ONCE) -> dict:
-    """Remove old logs and surplus states by the retention settings; return the counts."""
-    runs = list(prunable_logs().only("pk", "log_bytes")[:limit])
-    freed = sum(run.log_bytes for run in runs)
-    states = _surplus_states()
-    if not dry_run:
-        for run in runs:
-            logstore.delete_log(run)
-        StateVersion.objects.filter(pk__in=states).delete()
-        if runs or states:
-            with transaction.atomic():
-                after = {"logs": len(runs), "states": len(states), "bytes": freed}
-                audit.record(actor, "logs.prune", _portal(), after=after)
-    return {"logs": len(runs), "bytes": freed, "states": len(states), "more": len(runs) == limit}
+    """Remove old logs, surplus states, old history and dead sessions; return the counts.
+
+    One call does a bounded part; `more` tells whether another would find something.
+    """
+    logs = list(prunable_logs().only("pk", "log_bytes")[:limit])
+    states = list(surplus_states().values_list("pk", flat=True)[:ROWS_AT_ONCE])
+    runs = list(prunable_runs().values_list("pk", flat=True)[:ROWS_AT_ONCE])
+    sessions = Session.objects.filter(expire_date__lt=timezone.now())
+    more = len(logs) == limit or ROWS_AT_ONCE in (len(states), len(runs))
+    if dry_run:
+        freed = sum(run.log_bytes for run in logs)
+        return {"logs": len(logs), "bytes": freed, "states": len(states), "runs": len(runs),
+                "sessions": sessions.count(), "more": more}  # fmt: skip
+    gone = [run for run in logs if _delete_log(run)]
+    with transaction.atomic():
+        done = {
+            "logs": len(gone),
+            "bytes": sum(run.log_bytes for run in gone),
+            "states": StateVersion.objects.filter(pk__in=states).delete()[0],
+            "runs": _delete_runs(runs),
+            "sessions": sessions.delete()[0],
+        }
+        if done["logs"] or done["states"] or done["runs"]:
+            audit.record(actor, "logs.prune", audit.PORTAL, after=done)
+    return {**done, "more": more}
 
 
-def _surplus_states() -> list[int]:
-    """Return state versions beyond the newest KEEP_STATES of their stack, without holds."""
-    sql = (
-        "SELECT id FROM (SELECT v.id, v.run_id, row_number() OVER"
-        " (PARTITION BY v.stack_id ORDER BY v.id DESC) AS place"
-        " FROM deployments_stateversion v) ranked"
-        " LEFT JOIN deployments_run r ON r.id = ranked.run_id"
-        " WHERE place > %s AND coalesce(r.has_legal_hold, false) = false LIMIT 1000"
-    )
-    sql = sql.replace("SELECT id FROM", "SELECT ranked.id FROM", 1)
-    return [row.pk for row in StateVersion.objects.raw(sql, [settings.KEEP_STATES])]
+def _delete_log(run: Run) -> bool:
+    with transaction.atomic():
+        return logstore.delete_log(run)
 
 
-class _Portal:
-    """The portal itself as the target of an audit entry."""
-
-    pk = 0
-    public_id = "portal"
-
-    class _meta:
-        model_name = "portal"
-
-    def __str__(self) -> str:
-        return "portal"
-
-
-def _portal() -> Any:
-    return _Portal()
+def _delete_runs(pks: list[int]) -> int:
+    """Delete runs with what only they have. What people did stays in the audit trail."""
+    for model in (RunEvent, RunStep, Plan):
+        model.objects.filter(run_id__in=pks).delete()
+    return Run.objects.filter(pk__in=pks).delete()[1].get("deployments.Run", 0)

@@ -21,6 +21,7 @@ from django.utils.functional import cached_property
 from django_filters import DateFilter, FilterSet
 
 from deployments.templatetags.portal import query_with
+from deployments.urgency import NOBODY
 from tenants import audit
 from tenants.actors import from_request
 
@@ -71,7 +72,10 @@ class Control:
 
 
 class Listing:
-    """One page of a filtered, sorted list. `filters` has been given the visible rows only."""
+    """One page of a filtered, sorted list. `filters` has been given the visible rows only.
+
+    `default` is the order without a choice, as the URL would say it; `tie` orders what is equal.
+    """
 
     def __init__(
         self,
@@ -80,12 +84,14 @@ class Listing:
         columns: Sequence[Column],
         *,
         default: str,
+        tie: str = "pk",
         page_size: int = PAGE_SIZE,
     ) -> None:
         self.request = request
         self.filters = filters
         self.columns = columns
         self._default = default
+        self._tie = tie
         self._page_size = page_size
         # A value that no filter knows hits nothing; its chip says so and takes it off.
         self.queryset: QuerySet = filters.qs if filters.is_valid() else filters.queryset.none()
@@ -109,12 +115,9 @@ class Listing:
         """Return what the query is ordered by; the id last, so that pages never overlap."""
         by_key = {column.key: column.order for column in self.columns}
         names: list[str] = []
-        is_descending = False
         for key, is_descending in self.sort:
             names += [_flip(name) if is_descending else name for name in by_key[key]]
-        if names and names[-1].lstrip("-") in ("pk", "id"):
-            return names
-        return [*names, "-pk" if is_descending else "pk"]
+        return names if names[-1:] in (["pk"], ["-pk"]) else [*names, self._tie]
 
     @property
     def headings(self) -> list[Heading]:
@@ -153,15 +156,22 @@ class Listing:
 
     @cached_property
     def rows(self) -> list[Any]:
-        """Return the page's rows, read from the nearer end of the list."""
+        """Return the page's rows.
+
+        Ids first, so that sorting reads an index and not whole rows; late pages from the end,
+        where the database has less to skip.
+        """
         ordering = self.ordering()
         start = (self.number - 1) * self._page_size
         stop = min(start + self._page_size, self.total)
-        if start <= self.total - stop:
-            return list(self.queryset.order_by(*ordering)[start:stop])
-        # Late pages: count from the end, where the database has less to skip.
-        flipped = self.queryset.order_by(*map(_flip, ordering))
-        return list(flipped[self.total - stop : self.total - start])[::-1]
+        is_late = start > self.total - stop
+        if is_late:
+            ordering = [_flip(name) for name in ordering]
+            start, stop = self.total - stop, self.total - start
+        ids = list(self.queryset.order_by(*ordering).values_list("pk", flat=True)[start:stop])
+        found = {row.pk: row for row in self.filters.queryset.filter(pk__in=ids or NOBODY)}
+        rows = [found[pk] for pk in ids if pk in found]
+        return rows[::-1] if is_late else rows
 
     @property
     def first(self) -> int:

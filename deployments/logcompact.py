@@ -26,15 +26,17 @@ def compact(run_pk: int) -> bool:
     One group of about a megabyte per transaction: memory and locks stay small, a reader sees old
     or new rows, and what was done stays done if the process dies. Two at once do no harm.
     """
-    run = Run.objects.filter(pk=run_pk, status__in=TERMINAL).first()
-    if run is None or run.log_state not in (LogState.COMPLETE, LogState.COMPACTED):
+    ended = Run.objects.filter(pk=run_pk, status__in=TERMINAL).exclude(log_state=LogState.PRUNED)
+    if not ended.exists():
         return False
     start = 0
     while (group := _next_group(run_pk, start)) is not None:
         first, end, is_done = group
         if is_done or _replace(run_pk, first, end):
             start = end
-    Run.objects.filter(pk=run_pk, log_state=LogState.COMPLETE).update(log_state=LogState.COMPACTED)
+    total = logstore.extent(run_pk)
+    # The run keeps its length when its log is gone.
+    ended.update(log_state=LogState.COMPACTED, log_bytes=total.end, log_lines=total.lines)
     return True
 
 

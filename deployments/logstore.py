@@ -156,7 +156,7 @@ def line_of_offset(run_pk: int, offset: int) -> int:
 
 def search(run_pk: int, word: str, from_line: int = 0, limit: int = SEARCH_HITS) -> Hits:
     """Return the lines from `from_line` on that hold a word, whatever its case or colours."""
-    wanted = word.encode().lower()
+    wanted = word.lower().encode()
     if not wanted or b"\n" in wanted:
         return Hits([], False)
     found: list[int] = []
@@ -202,14 +202,6 @@ def _hits(chunk: Chunk, wanted: bytes) -> Iterator[int]:
         if counted < 0:
             return
         at = text.find(wanted, counted)
-
-
-def complete(run: Run) -> None:
-    """Note on an ended run how long its log is, and that nothing will be added."""
-    total = extent(run.pk)
-    Run.objects.filter(pk=run.pk, log_state=LogState.OPEN).update(
-        log_state=LogState.COMPLETE, log_bytes=total.end, log_lines=total.lines
-    )
 
 
 @transaction.atomic

@@ -1,8 +1,10 @@
 """How a status looks: tone, icon and word, always all three (the tones stand in tokens.css)."""
 
+from functools import cache
 from typing import NamedTuple
 
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from deployments.models import Run
@@ -65,7 +67,13 @@ def run_look(run: Run) -> Look:
 
 
 def tag(look: Look, css: str = "is-plain") -> SafeString:
-    """Return a look as markup. Labels are ours and need no escaping."""
+    """Return a look as markup."""
+    return _tag(look, css, get_language() or "")
+
+
+@cache
+def _tag(look: Look, css: str, language: str) -> SafeString:
+    # Labels are ours and need no escaping. Kept per language: a list shows hundreds.
     turn = " o-spin" if look.is_turning else ""
     return mark_safe(  # noqa: S308 made of constants
         f'<span class="o-tag {css}" data-tone="{look.tone}">'

@@ -6,6 +6,7 @@ nobody, and a lost, late or repeated hint delays output but never drops, reorder
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import OrderedDict, defaultdict
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ PAGES_KEPT = 8
 FRAME_BYTES = 256 * 1024
 # With hints this is only a safeguard; without them it is the pace.
 LOOK_S, POLL_S = 5.0, 1.0
+RETRY_S = 0.5
 # Many small flushes become one round of frames: bounded work however fast a run writes.
 BREATH_S = 0.005
 PROGRESS_S = 1.0
@@ -223,9 +225,10 @@ class Tailer:
             try:
                 await self._catch_up()
             except (psycopg.Error, OSError) as error:
-                self._look_due = True
                 log.warning("run %s: the log cannot be read now: %s", self.run_pk, error)
-                await asyncio.sleep(POLL_S)
+                self._look_due = True
+                await self._hub.rest()
+                continue
             has_progress = self.look.progress_json() != told.progress_json()
             if has_progress and loop.time() >= next_progress:
                 next_progress, told, has_progress = loop.time() + PROGRESS_S, self.look, False
@@ -280,7 +283,9 @@ class Hub:
         self.people: dict[str, set[asyncio.Event]] = defaultdict(set)
         self.pool = AsyncConnectionPool(
             kwargs=notify.connect_params() | {"autocommit": True},
-            min_size=1, max_size=4, timeout=10, open=False, name="tailers",
+            min_size=1, max_size=4, timeout=5, open=False, name="tailers",
+            # Short, because its attempts come at ever longer intervals; asking begins anew.
+            reconnect_timeout=3,
         )  # fmt: skip
         self._tailers: dict[int, tuple[Tailer, set[Any]]] = {}
         self._users = 0
@@ -304,6 +309,12 @@ class Hub:
             self._hubs.pop(asyncio.get_running_loop(), None)
             self.listener.remove(self._hear)
             await self.pool.close()
+
+    async def rest(self) -> None:
+        """Wait a little after the database failed, and drop connections that died with it."""
+        await asyncio.sleep(RETRY_S)
+        with contextlib.suppress(psycopg.Error, OSError):
+            await self.pool.check()
 
     async def watch(self, run_pk: int, watcher: Any) -> Tailer:
         """Return the run's tailer, kept for as long as somebody watches; raises psycopg.Error."""

@@ -30,6 +30,9 @@ RUN_COLUMNS = (
     "stack_id",
 )
 
+# No row has it: an empty list would skip the query, and a page's cost would depend on its rows.
+NOBODY = (0,)
+
 
 def urgency(path: str = "condition") -> Case:
     """Return an expression that orders by urgency, the most urgent first."""
@@ -38,7 +41,11 @@ def urgency(path: str = "condition") -> Case:
     return Case(*whens, default=Value(len(whens)), output_field=IntegerField())
 
 
-def last_runs(stack_ids: Iterable[int]) -> dict[int, Run]:
-    """Return the newest run of each stack that has one: numbers count up per stack."""
-    newest = Run.objects.filter(stack_id__in=list(stack_ids), number=F("stack__run_count"))
-    return {run.stack_id: run for run in newest.only(*RUN_COLUMNS)}
+def last_runs(stack_ids: Iterable[int], *more: str) -> dict[int, Run]:
+    """Return the newest run of each stack that has one: numbers count up per stack.
+
+    `more` names columns that are needed beside those of a list.
+    """
+    wanted = list(stack_ids) or NOBODY
+    newest = Run.objects.filter(stack_id__in=wanted, number=F("stack__run_count"))
+    return {run.stack_id: run for run in newest.only(*RUN_COLUMNS, *more)}

@@ -17,6 +17,7 @@ from deployments.views import (
     search,
     states,
     tenants,
+    workers,
 )
 
 urlpatterns = [
@@ -57,5 +58,8 @@ urlpatterns = [
     path("releases/", releases.release_list, name="releases"),
     path("releases/new/", releases.release_new, name="release_new"),
     path("releases/<str:release_id>/archive/", releases.release_archive, name="release_archive"),
+    path("workers/", workers.worker_list, name="workers"),
+    path("workers/<str:host_id>/drain/", workers.drain, name="worker_drain"),
+    path("workers/<str:host_id>/gone/", workers.declare_gone, name="worker_gone"),
     path("audit/", audit.audit_list, name="audit"),
 ]

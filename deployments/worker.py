@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from deployments import evidence, execution, identity
@@ -258,7 +259,8 @@ def beat(busy: int = 0) -> None:
         "name": identity.host_name(),
         "version": __version__,
         "capacity": settings.WORKER_CAPACITY,
-        "heartbeat_at": now,
+        # The database's time: beside `clock` it tells how far this host's clock is off.
+        "heartbeat_at": Now(),
         "checks": checks,
         # A host that speaks again is not gone; what was lost by that stays lost.
         "gone_at": None,

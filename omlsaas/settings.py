@@ -26,7 +26,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 if not SECRET_KEY:
-    # Only commands that touch no session may run without one; the servers refuse (tenants.secrets.require_keys).
+    # Only commands that touch no session may run without one; the servers refuse
+    # (tenants.secrets.require_keys).
     SECRET_KEY = "unset-" + os.urandom(24).hex()
     SECRET_KEY_MISSING = True
 else:

@@ -1,13 +1,19 @@
 """The admin's door: who administers everything may enter, by the portal's roles and its sign-in."""
 
 from collections.abc import Callable
+from functools import update_wrapper
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin import AdminSite
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.functional import update_wrapper
+from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
 from tenants import audit
@@ -17,12 +23,12 @@ from tenants.errors import NotAllowed
 
 # How the front page groups the models; what is not named stands in the last group.
 SECTIONS = (
-    (_("Fleet"), ("Tenant", "SharedEnvironment", "Stack", "Region", "CloudAccount")),
-    (_("Versions"), ("Release", "ComponentPin")),
+    (_("Fleet"), ("Tenant", "SharedEnvironment", "Stack", "Region", "CloudAccount", "Release",
+                  "ComponentPin")),
     (_("Runs"), ("Run", "RunStep", "RunEvent", "Plan", "StateVersion")),
     (_("People"), ("User", "Group", "Membership")),
     (_("Operation"), ("WorkerHost", "Maintenance", "AuditEntry", "Secret")),
-)
+)  # fmt: skip
 
 
 class PortalAdminSite(AdminSite):
@@ -53,11 +59,13 @@ class PortalAdminSite(AdminSite):
 
         return update_wrapper(guarded, inner)
 
+    @method_decorator(login_not_required)
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Send people to the portal's own sign-in."""
+        """Send people to the portal's own sign-in, and from there to where they wanted to go."""
         if request.user.is_authenticated:
             return redirect("admin:index")
-        return redirect("login")
+        wanted = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
+        return redirect_to_login(wanted, settings.LOGIN_URL)
 
     def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Send people to the portal's own page: signing out is a form there."""

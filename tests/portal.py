@@ -18,7 +18,6 @@ import httpx
 from websockets.sync.client import connect
 
 from omlsaas.lib import runtime_env
-from omlsaas.lib.embedded import socket_folder
 
 PROJECT = Path(__file__).resolve().parent.parent
 # What `make test` sets for itself; a newcomer's shell has none of it.
@@ -108,7 +107,9 @@ class Portal:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(90)
-        shutil.rmtree(socket_folder(self.var), ignore_errors=True)
+        if url := self.urls.get("REDIS_URL"):
+            sockets = Path(url.removeprefix("unix://").partition("?")[0]).parent
+            shutil.rmtree(sockets, ignore_errors=True)
 
 
 class Person:

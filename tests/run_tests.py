@@ -99,6 +99,8 @@ def environment(folder: Path, servers: Servers) -> dict[str, str]:
     """Return what the tests find in their environment."""
     mirror = find_mirror()
     key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    # WhiteNoise warns of a folder that is not there, and a warning is an error here.
+    (folder / "var" / "static").mkdir(parents=True, exist_ok=True)
     return {
         "VAR_ROOT": str(folder / "var"),
         "SECRET_KEY": secrets.token_urlsafe(48),

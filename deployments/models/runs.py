@@ -149,6 +149,15 @@ class Run(models.Model):
                 condition=models.Q(status__in=OPEN),
             ),
             models.Index(fields=["actor_id", "-id"], name="run_actor_newest"),
+            # Lists sort by these two, then by the stack's name: from the index alone.
+            models.Index(
+                fields=["region", "status", "-id"], include=["stack"], name="run_region_status"
+            ),
+            models.Index(
+                fields=["region", "actor_name", "-id"],
+                include=["stack", "status"],
+                name="run_region_actor",
+            ),
             models.Index(fields=["-ended_at"], name="run_ended"),
         ]
 

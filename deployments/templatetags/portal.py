@@ -7,8 +7,7 @@ from django import template
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from deployments import looks
@@ -44,28 +43,33 @@ def ago(when: datetime | None) -> str:
     """
     if when is None:
         return ""
-    local = timezone.localtime(when)
-    exact = f"{date_format(local, 'j F Y, H:i:s')} {local.tzname()}"
-    return format_html(
-        '<time datetime="{}" title="{}" data-ago>{}</time>',
-        local.isoformat(timespec="seconds"),
-        exact,
-        ago_text(when),
-    )
+    return _time(when, ago_text(when), " data-ago")
 
 
 @register.filter
 def clock(when: datetime | None) -> str:
-    """Return `<time>` with the time of day; the exact time as its title."""
+    """Return `<time>` with the time of day, before today with its date; the exact time as title."""
     if when is None:
         return ""
     local = timezone.localtime(when)
-    exact = f"{date_format(local, 'j F Y, H:i:s')} {local.tzname()}"
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        local.isoformat(timespec="seconds"),
-        exact,
-        local.strftime("%H:%M:%S"),
+    is_today = local.date() == timezone.localtime().date()
+    words = f"{local:%H:%M:%S}" if is_today else f"{date_format(local, 'j M')} {local:%H:%M}"
+    return _time(when, words)
+
+
+@register.filter
+def hours(when: datetime) -> str:
+    """Return `<time>` with the time of day alone: its day stands above it."""
+    return _time(when, f"{timezone.localtime(when):%H:%M:%S}")
+
+
+def _time(when: datetime, words: str, attribute: str = "") -> SafeString:
+    """Return the element; dates and words of ours hold nothing to escape."""
+    local = timezone.localtime(when)
+    exact = f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}"
+    machine = local.isoformat(timespec="seconds")
+    return mark_safe(  # noqa: S308
+        f'<time datetime="{machine}" title="{exact}"{attribute}>{words}</time>'
     )
 
 
@@ -87,8 +91,9 @@ def ago_text(when: datetime) -> str:
 
 @register.filter
 def day(when: datetime) -> str:
-    """Return the day in the person's zone: “Monday 17 June”."""
-    return date_format(timezone.localtime(when), "l j F Y")
+    """Return the day in the person's zone: “Monday 17 June”, with the year of another one."""
+    local = timezone.localtime(when)
+    return date_format(local, "l j F" if local.year == timezone.localtime().year else "l j F Y")
 
 
 @register.filter

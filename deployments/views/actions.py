@@ -81,7 +81,7 @@ def inputs_form(
     stack: Stack, kind: Kind, names: str | tuple[str, ...], data: Any = None
 ) -> InputsForm:
     """Return the form of those inputs that no release or pin decides."""
-    chosen = component_versions(stack.tenant, kind.variables) if stack.tenant_id else {}
+    chosen = component_versions(stack.tenant, kind) if stack.tenant_id else {}
     wanted = [v.name for v in kind.inputs] if names == "all" else names
     return InputsForm(
         kind,

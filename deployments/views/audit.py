@@ -15,10 +15,10 @@ from tenants.audit import ACTIONS
 from tenants.models import AuditEntry, User
 
 COLUMNS = (
-    Column("time", _("Time"), ("id",)),
-    Column("actor", _("Actor and role"), ("actor_name", "id")),
-    Column("action", _("Action"), ("action", "id")),
-    Column("target", _("Target"), ("target_name", "id")),
+    Column("time", _("Time"), ("pk",)),
+    Column("actor", _("Actor and role"), ("actor_name",)),
+    Column("action", _("Action"), ("action",)),
+    Column("target", _("Target"), ("target_name",)),
     Column("reason", _("Reason")),
     Column("change", _("Before and after")),
     Column("run", _("Run")),
@@ -52,7 +52,7 @@ def audit_list(request: HttpRequest) -> HttpResponse:
     own = AuditEntry.objects.filter(actor_id=request.user.public_id)
     is_own = request.GET.get("actor") == request.user.public_id
     filters = AuditFilter(request.GET, own if is_own else rows, request=request)
-    listing = Listing(request, filters, COLUMNS, default="-time")
+    listing = Listing(request, filters, COLUMNS, default="-time", tie="-pk")
     if listing.wants_csv:
         return _export(listing)
     day = None

@@ -109,7 +109,7 @@ class BulkForm(forms.Form):
                                           widget=forms.Select(SELECT))  # fmt: skip
                 if not variable.choices:
                     field = text(variable.name, required=False, max_length=64)
-                field.label = variable.name
+                field.label = self.kind.label(variable.name)
                 self.fields[f"size_{variable.name}"] = field
                 self.sizes.append(f"size_{variable.name}")
         if self.count <= TYPED_ABOVE:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -14,10 +13,12 @@ from django.utils.translation import ngettext
 
 from deployments.fleet import Fleet, living_tenant_stacks, picture
 from deployments.links import link, owner_link
-from deployments.models import Run, RunStep, WorkerHost
-from deployments.runstatus import AT_WORK, OPEN, RunStatus
-from deployments.urgency import RUN_COLUMNS, last_runs
+from deployments.models import Run, RunStep
+from deployments.runstatus import OPEN, RunStatus
+from deployments.urgency import NOBODY, RUN_COLUMNS, last_runs
 from deployments.views.doors import may_anywhere
+from deployments.views.frame import frame_of
+from deployments.views.workers import hosts
 from omlsaas.lib.refusals import sentence
 from tenants.models import Stack, User
 from tenants.models.stacks import Condition
@@ -25,7 +26,6 @@ from tenants.models.stacks import Condition
 EACH_SHOWN = 3
 RUNNING_SHOWN = 12
 RELEASES_SHOWN = 6
-HOSTS_SHOWN = 12
 
 
 @dataclass
@@ -49,10 +49,10 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     context = {
         "section": "fleet",
         "fleet": fleet,
-        "needs": _needs(user, fleet),
+        "needs": _needs(user, fleet, frame_of(request).plans_waiting),
         "now": timezone.localtime(),
         "releases": _releases(user, fleet.total),
-        "hosts": _hosts(),
+        "hosts": hosts(),
         "may_create": may_anywhere(user, "change"),
         "has_role": may_anywhere(user, "view"),
         **_running(user),
@@ -64,10 +64,10 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _needs(user: User, fleet: Fleet) -> list[Need]:
-    """Return what needs somebody, the most urgent first; long kinds end in one line for the rest."""
+def _needs(user: User, fleet: Fleet, waiting: int) -> list[Need]:
+    """Return what needs somebody, the most urgent first; one line stands for many of a kind."""
     counts = {share.condition: share.count for share in fleet.shares}
-    needs = [*_troubled(user), *_plans(user)]
+    needs = [*_troubled(user), *_plans(user, waiting)]
     if drifted := counts.get(Condition.DRIFT):
         title = ngettext("%(n)s tenant drifted", "%(n)s tenants drifted", drifted)
         text = _("something was changed outside of the portal")
@@ -84,11 +84,12 @@ def _troubled(user: User) -> list[Need]:
     lost = Q(condition=Condition.LOST) | Q(state_suspect=True)
     errored = Q(condition=Condition.ERRORED, state_suspect=False)
     totals = visible.aggregate(lost=Count("pk", filter=lost), errored=Count("pk", filter=errored))
+    # Asked even when there is none: what the page costs does not depend on what it finds.
     related = visible.select_related("tenant", "shared_environment").order_by("name")
     related = related.defer("desired_inputs", "applied_inputs", "outputs")
-    found = list(related.filter(lost)[:EACH_SHOWN]) if totals["lost"] else []
-    failed = list(related.filter(errored)[:EACH_SHOWN]) if totals["errored"] else []
-    runs = last_runs(stack.pk for stack in [*found, *failed])
+    found = list(related.filter(lost)[:EACH_SHOWN])
+    failed = list(related.filter(errored)[:EACH_SHOWN])
+    runs = last_runs((stack.pk for stack in [*found, *failed]), "error")
     needs = [_lost(stack, runs.get(stack.pk)) for stack in found]
     needs += _rest(totals["lost"], "lost", "help-octagon", _("more are lost or suspect"), "lost")
     needs += [_errored(stack, runs.get(stack.pk)) for stack in failed]
@@ -123,12 +124,12 @@ def _errored(stack: Stack, run: Run | None) -> Need:
     return Need("bad", "circle-x", title, text, href, _("Read log"), when=run.ended_at)
 
 
-def _plans(user: User) -> list[Need]:
+def _plans(user: User, waiting: int) -> list[Need]:
     rows = Run.objects.visible_to(user).filter(status=RunStatus.PLANNED)
     rows = rows.select_related("stack").only(*RUN_COLUMNS, "planned_at", "stack__name")
-    plans = list(rows.order_by("id")[: EACH_SHOWN + 1])
+    more = waiting - EACH_SHOWN
     needs = []
-    for run in plans[:EACH_SHOWN]:
+    for run in rows.order_by("id")[:EACH_SHOWN]:
         loud = []
         if run.to_replace:
             loud.append(_("±%s replace") % run.to_replace)
@@ -139,8 +140,7 @@ def _plans(user: User) -> list[Need]:
             Need("wait", "hand-stop", title, run.actor_name, link("run", run.public_id),
                  _("Review"), ", ".join(loud), run.planned_at)
         )  # fmt: skip
-    if len(plans) > EACH_SHOWN:
-        more = rows.count() - EACH_SHOWN
+    if more > 0:
         title = ngettext("%(n)s more plan waits", "%(n)s more plans wait", more) % {"n": more}
         needs.append(Need("wait", "hand-stop", title, "", "/runs/?status=planned", _("Review")))
     return needs
@@ -154,10 +154,10 @@ def _running(user: User) -> dict[str, Any]:
     related = related.only(*RUN_COLUMNS, "waiting", "notice", "stack__name",
                            "stack__tenant__public_id",
                            "stack__shared_environment__public_id")  # fmt: skip
-    runs = list(related.order_by("id")[: RUNNING_SHOWN + 1])
-    total = len(runs) if len(runs) <= RUNNING_SHOWN else rows.count()
-    runs = runs[:RUNNING_SHOWN]
-    steps = RunStep.objects.filter(run_id__in=[r.pk for r in runs], ended_at__isnull=True)
+    runs = list(related.order_by("id")[:RUNNING_SHOWN])
+    total = rows.count()
+    shown = [run.pk for run in runs]
+    steps = RunStep.objects.filter(run_id__in=shown or NOBODY, ended_at__isnull=True)
     columns = ("run_id", "progress__done", "progress__total")
     progress = {run_id: (done, of) for run_id, done, of in steps.values_list(*columns)}
     now = timezone.now()
@@ -176,18 +176,3 @@ def _releases(user: User, total: int) -> list[dict[str, Any]]:
         {"name": row["applied_release"], "count": row["n"], "of": total}
         for row in uses[:RELEASES_SHOWN]
     ]
-
-
-def _hosts() -> list[WorkerHost]:
-    """Return the worker hosts with what each has in hand."""
-    hosts = list(WorkerHost.objects.filter(gone_at__isnull=True).order_by("name")[:HOSTS_SHOWN])
-    at_work = Run.objects.filter(status__in=AT_WORK).order_by().values_list("host_id")
-    busy = dict(at_work.annotate(n=Count("pk")))
-    now = timezone.now()
-    for host in hosts:
-        host.busy = busy.get(host.host_id, 0)
-        heard = host.heartbeat_at
-        host.is_silent = heard is None or (
-            (now - heard).total_seconds() > settings.HOST_SILENT_AFTER_S
-        )
-    return hosts

@@ -41,7 +41,7 @@ def require(request: HttpRequest, kind: str, target: Any) -> None:
         from_request(request),
         "refused",
         target if target is not None else request.user,
-        after={"code": refusal.code, "kind": kind, "path": request.path[:200]},
+        after={**refusal.to_json(), "path": request.path[:200]},
         is_refused=True,
     )
     raise PermissionDenied(str(refusal))

@@ -11,7 +11,7 @@ from deployments.filters import EnvironmentFilter
 from deployments.forms import NewEnvironmentForm
 from deployments.links import link
 from deployments.listing import Column, Listing, export, show
-from deployments.urgency import last_runs, urgency
+from deployments.urgency import NOBODY, last_runs, urgency
 from deployments.views.doors import attempt, find, may_anywhere, require
 from deployments.views.stacks import stack_page
 from deployments.views.tenants import archive_page
@@ -67,7 +67,7 @@ def environment_list(request: HttpRequest) -> HttpResponse:
 def tenant_counts(request: HttpRequest, column: str, ids: list[int]) -> dict[int, int]:
     """Return how many living tenants that the person may see stand in each place."""
     rows = Tenant.objects.visible_to(request.user).living().order_by()
-    rows = rows.filter(Q(**{f"{column}__in": ids})).values(column).annotate(n=Count("pk"))
+    rows = rows.filter(Q(**{f"{column}__in": ids or NOBODY})).values(column).annotate(n=Count("pk"))
     return {row[column]: row["n"] for row in rows}
 
 
@@ -84,9 +84,7 @@ def _export(listing: Listing) -> HttpResponse:
 def environment_page(request: HttpRequest, environment_id: str) -> HttpResponse:
     """Show one shared environment with its stack."""
     environment = find(SharedEnvironment.objects.visible_to(request.user), environment_id)
-    return stack_page(
-        request, environment, "deployments/environment.html", section="environments"
-    )
+    return stack_page(request, environment, "deployments/environment.html", section="environments")
 
 
 def environment_new(request: HttpRequest) -> HttpResponse:

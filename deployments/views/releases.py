@@ -40,8 +40,10 @@ def release_list(request: HttpRequest) -> HttpResponse:
     shown = [release.pk for release in listing.rows]
     tenants = Tenant.objects.visible_to(request.user).living().filter(release_id__in=shown)
     running = Q(stack__applied_release=F("release__name"))
-    uses = tenants.order_by().values("release_id").annotate(
-        chosen=Count("pk"), running=Count("pk", filter=running)
+    uses = (
+        tenants.order_by()
+        .values("release_id")
+        .annotate(chosen=Count("pk"), running=Count("pk", filter=running))
     )
     counts = {row["release_id"]: row for row in uses}
     for release in listing.rows:

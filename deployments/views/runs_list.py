@@ -14,13 +14,13 @@ from deployments.models import Run
 from deployments.urgency import RUN_COLUMNS
 
 COLUMNS = (
-    Column("run", _("Run"), ("id",)),
-    Column("stack", _("Stack"), ("stack__name", "id")),
-    Column("status", _("Status"), ("status", "id")),
+    Column("run", _("Run")),
+    Column("stack", _("Stack"), ("stack__name",)),
+    Column("status", _("Status"), ("status",)),
     Column("changes", _("Changes")),
-    Column("actor", _("By"), ("actor_name", "id")),
+    Column("actor", _("By"), ("actor_name",)),
     Column("reason", _("Reason"), (), "o-xl"),
-    Column("queued", _("Queued"), ("id",)),
+    Column("queued", _("Queued"), ("pk",)),
     Column("lasted", _("Duration"), (), "text-end"),
 )
 STACK_COLUMNS = (
@@ -43,7 +43,7 @@ def _rows(request: HttpRequest) -> QuerySet[Run]:
 def run_list(request: HttpRequest) -> HttpResponse:
     """Show the runs of the stacks that the person may see, the newest first."""
     filters = RunFilter(request.GET, _rows(request), request=request)
-    listing = Listing(request, filters, COLUMNS, default="-run")
+    listing = Listing(request, filters, COLUMNS, default="-queued", tie="-pk")
     if listing.wants_csv:
         return _export(listing)
     now = timezone.now()

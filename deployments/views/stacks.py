@@ -22,7 +22,6 @@ from tenants import blueprints, secrets
 from tenants.access import user_can
 from tenants.blueprints import Action, Kind, Variable
 from tenants.effective import component_versions, effective_inputs
-from tenants.inputs import label_of
 from tenants.models import AuditEntry, SharedEnvironment, Stack, Tenant, User
 from tenants.models.stacks import Condition
 
@@ -139,10 +138,9 @@ def _blueprint(user: User, stack: Stack) -> dict[str, Any]:
         "kind": kind,
         "buttons": buttons(user, stack, kind),
         "groups": input_groups(stack, kind),
-        "lacking": [label_of(name) for name in _lacking(stack, kind)],
+        "lacking": [kind.label(name) for name in _lacking(stack, kind)],
         "outputs": _outputs(stack, kind),
-        "is_outdated": bool(stack.blueprint_digest)
-        and stack.blueprint_digest != blueprint.digest,
+        "is_outdated": bool(stack.blueprint_digest) and stack.blueprint_digest != blueprint.digest,
     }
 
 
@@ -183,10 +181,11 @@ def fits(action: Action, stack: Stack) -> bool:
 def input_groups(stack: Stack, kind: Kind) -> list[dict[str, Any]]:
     """Return the inputs as they stand, under the headings of the blueprint."""
     effective = effective_inputs(stack)
-    chosen = component_versions(stack.tenant, kind.variables) if stack.tenant_id else {}
+    chosen = component_versions(stack.tenant, kind) if stack.tenant_id else {}
     pinned = set()
     if stack.tenant_id:
-        pinned = set(stack.tenant.pins.values_list("component", flat=True))
+        names = stack.tenant.pins.values_list("component", flat=True)
+        pinned = {kind.versions[name] for name in names if name in kind.versions}
     set_at = {
         row.name: row.rotated_at
         for row in stack.secrets.filter(kind="input").order_by("name", "-version").distinct("name")
@@ -194,7 +193,7 @@ def input_groups(stack: Stack, kind: Kind) -> list[dict[str, Any]]:
     groups = []
     for group in kind.groups:
         lines = [
-            _line(stack, kind.variables[name], effective, chosen, pinned, set_at)
+            _line(stack, kind, kind.variables[name], effective, chosen, pinned, set_at)
             for name in group.variables
         ]
         groups.append({"title": group.title, "help": group.help, "lines": lines})
@@ -203,6 +202,7 @@ def input_groups(stack: Stack, kind: Kind) -> list[dict[str, Any]]:
 
 def _line(
     stack: Stack,
+    kind: Kind,
     variable: Variable,
     effective: Mapping[str, Any],
     chosen: Mapping[str, Any],
@@ -213,7 +213,7 @@ def _line(
     if variable.sensitive:
         is_set = name in set_at
         source = _("set, never shown") if is_set else _("not set")
-        return InputLine(name, label_of(name), "", source, True, is_set, is_own=is_set)
+        return InputLine(name, kind.label(name), "", source, True, is_set, is_own=is_set)
     is_own = name in effective
     value = effective.get(name, variable.default)
     if name in chosen:
@@ -225,7 +225,7 @@ def _line(
     if stack.is_installed:
         before = stack.applied_inputs.get(name, variable.default)
         applied = shown(before) if before != value else None
-    return InputLine(name, label_of(name), shown(value), source, False, True, applied, is_own)
+    return InputLine(name, kind.label(name), shown(value), source, False, True, applied, is_own)
 
 
 def shown(value: Any) -> str:

@@ -45,8 +45,10 @@ def state_page(request: HttpRequest, version_id: str) -> HttpResponse:
         run = attempt(form, lambda: services.rollback_state(actor, version, **data))
         if run is not None:
             return redirect(link("run", run.public_id))
-    full = None if current is None else type(current).objects.select_related("stack").get(
-        pk=current.pk
+    full = (
+        None
+        if current is None
+        else type(current).objects.select_related("stack").get(pk=current.pk)
     )
     difference = {} if is_current else state_difference(full, version)
     context = {
