@@ -1,0 +1,56 @@
+"""What the person at the page may do with the run, and who else may."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from deployments.models import Run
+from deployments.runview.words import either
+from tenants.access import GRANTS, user_can
+from tenants.models import Stack, User
+
+NAMES_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Rights:
+    """The person's rights over this run's stack."""
+
+    decide: bool
+    force: bool
+    admin: bool
+    change: bool
+    plan: bool
+    restore: bool
+    secrets: bool
+
+
+def rights_of(user: User, run: Run) -> Rights:
+    """Return what this person may do here."""
+    stack = run.stack
+    return Rights(
+        decide=user_can(user, run.action_kind, stack),
+        force=user_can(user, "force_unlock", stack),
+        admin=user_can(user, "admin", stack),
+        change=user_can(user, "change", stack),
+        plan=user_can(user, "plan", stack),
+        restore=user_can(user, "restore", stack),
+        secrets=user_can(user, "secrets", stack),
+    )
+
+
+def who_may(kind: str, stack: Stack) -> str:
+    """Return the names of people who may do this kind of action here, as a sentence has them."""
+    roles = [role for role, kinds in GRANTS.items() if kind in kinds]
+    scope = Q(everything=True) | Q(region_id=stack.region_id)
+    if stack.parent_environment_id:
+        scope |= Q(shared_environment_id=stack.parent_environment_id)
+    if stack.tenant_id:
+        scope |= Q(tenant_id=stack.tenant_id)
+    memberships = User.memberships.rel.related_model.objects.filter(scope, role__in=roles)
+    held = Q(pk__in=memberships.filter(user__isnull=False).values("user_id"))
+    held |= Q(groups__in=memberships.filter(group__isnull=False).values("group_id"))
+    people = User.objects.filter(held | Q(is_superuser=True), is_active=True, is_service=False)
+    # Those with a role of their own here are nearer than whoever administers everything.
+    people = people.order_by("is_superuser", "username").distinct()[: NAMES_SHOWN + 20]
+    return either([person.display_name for person in people], NAMES_SHOWN)
