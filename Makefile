@@ -49,6 +49,10 @@ ci: lint test ## what the continuous integration runs: lint and test
 bench: setupdev ## measure the figures; one of them: make bench ONLY=name
 	@exec $(PYTHON_RUN) -m bench $(if $(ONLY),--only $(ONLY))
 
+.PHONY: shot
+shot: setupdev ## make the README's picture from a running portal
+	@$(PYTHON_RUN) scripts/shot.py
+
 .PHONY: lock
 lock: setupdev ## compile the pinned requirements and package-lock.json; newer ones: UPGRADE=1
 	@scripts/lock.sh

@@ -59,8 +59,9 @@ class Listener:
     """One LISTEN connection of this event loop, kept up for as long as somebody has an ear.
 
     Ears are called as `ear(channel, payload)` in the loop and must not wait. After a
-    connection was lost and is back they are called with an empty payload: anything may have been
-    missed, look. While `is_connected` is false nothing will be told at all: look by the clock.
+    connection is lost, and when it is back, they are called with an empty payload: anything may
+    have been missed, look. While `is_connected` is false nothing is told at all: look by the
+    clock.
     """
 
     def __init__(self) -> None:
@@ -88,6 +89,10 @@ class Listener:
             except Exception:
                 log.exception("a hint was not understood: %s %r", channel, payload)
 
+    def _tell_anything(self) -> None:
+        for channel in CHANNELS:
+            self._tell(channel, "")
+
     async def _keep_listening(self) -> None:
         failures = 0
         while True:
@@ -97,8 +102,10 @@ class Listener:
                 if self.is_connected:
                     failures = 0
                     log.warning("listening to the database was cut, polling: %s", error)
-            finally:
+            if self.is_connected:
                 self.is_connected = False
+                # From here on they look by the clock.
+                self._tell_anything()
             await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
             failures += 1
 
@@ -110,8 +117,7 @@ class Listener:
             for channel in CHANNELS:
                 await conn.execute(f"LISTEN {channel}")
             self.is_connected = True
-            for channel in CHANNELS:
-                self._tell(channel, "")
+            self._tell_anything()
             while True:
                 async for hint in conn.notifies(timeout=PROBE_S):
                     self._tell(hint.channel, hint.payload)

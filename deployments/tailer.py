@@ -337,7 +337,7 @@ class Hub:
 
     def _hear(self, channel: str, payload: str) -> None:
         if not payload:
-            self._hear_anything()
+            self._hear_anything(channel)
         elif channel == notify.LOG:
             run_pk, end = map(int, payload.split(":"))
             if run_pk in self._tailers:
@@ -352,8 +352,15 @@ class Hub:
             for suspicion in self.people.get(payload, ()):
                 suspicion.set()
 
-    def _hear_anything(self) -> None:
-        for tailer, _ in self._tailers.values():
-            tailer.hint_run()
-        for watcher in self.fleet:
-            watcher.hint(None)
+    def _hear_anything(self, channel: str) -> None:
+        """Have everybody look: hints of this channel may have been missed."""
+        if channel == notify.LOG:
+            for tailer, _ in self._tailers.values():
+                tailer.hint_run()
+        elif channel == notify.RUN:
+            for watcher in self.fleet:
+                watcher.hint(None)
+        elif channel == notify.USER:
+            for suspicions in self.people.values():
+                for suspicion in suspicions:
+                    suspicion.set()

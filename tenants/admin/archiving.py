@@ -1,6 +1,7 @@
 """Archiving from a list: a page that asks why, then one act for each."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -27,7 +28,7 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         max_length=500,
-        widget=forms.TextInput({"class": "vTextField"}),
+        widget=forms.TextInput({"class": "form-control"}),
         help_text=gettext_lazy("Kept in the audit trail and shown on its page."),
     )
 
@@ -61,7 +62,7 @@ class ArchiveMixin:
         return TemplateResponse(request, "admin/archive_selected.html", context)
 
     def _archive(self, request: HttpRequest, rows: list[Any], reason: str) -> None:
-        actor = from_request(request, origin="admin", operation_id=new_id("ops"))
+        actor = replace(from_request(request, origin="admin"), operation_id=new_id("ops"))
         done = 0
         for row in rows:
             try:
@@ -70,6 +71,7 @@ class ArchiveMixin:
             except Refusal as refusal:
                 messages.error(request, str(refusal))
             except ValidationError as error:
-                messages.error(request, f"{row}: {'; '.join(error.messages)}")
+                words = {"name": row, "why": "; ".join(error.messages)}
+                messages.error(request, _("%(name)s: %(why)s") % words)
         if done:
             messages.success(request, _("Archived: %(count)s.") % {"count": done})

@@ -1,4 +1,4 @@
-"""What the admin's lists and pages show of a value: times with their zone, JSON that can be read."""
+"""What the admin shows of a value: times with their zone, JSON that can be read."""
 
 import json
 from collections.abc import Callable
@@ -12,16 +12,20 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 SHOWN_CHARS = 20_000
+NOTHING = "–"
 
 
-def stamp(name: str, label: Any) -> Callable[[Model], Any]:
-    """Return a column that shows a time in the person's zone; the zone is in its title."""
+def stamp(name: str, label: Any, *, by: str = "") -> Callable[[Model], Any]:
+    """Return a column that shows a time in the person's zone; the zone is in its title.
 
-    @admin.display(description=label, ordering=name, empty_value="–")
-    def show(row: Model) -> SafeString | None:
+    `by` is another column with the same order, where that one has an index.
+    """
+
+    @admin.display(description=label, ordering=by or name)
+    def show(row: Model) -> SafeString | str:
         when = getattr(row, name)
         if when is None:
-            return None
+            return NOTHING
         local = timezone.localtime(when)
         exact = f"{date_format(local, 'j F Y, H:i:s')} {local.tzname()}"
         short = date_format(local, "j M Y, H:i")
@@ -36,10 +40,10 @@ def stamp(name: str, label: Any) -> Callable[[Model], Any]:
 def pretty(name: str, label: Any) -> Callable[[Model], Any]:
     """Return a field that shows a JSON column over several lines."""
 
-    @admin.display(description=label, empty_value="–")
-    def show(row: Model) -> SafeString | None:
+    @admin.display(description=label)
+    def show(row: Model) -> SafeString | str:
         value = getattr(row, name)
-        return None if value in (None, "", {}, []) else as_json(value)
+        return NOTHING if value in (None, "", {}, []) else as_json(value)
 
     show.__name__ = f"{name}_pretty"
     return show
@@ -56,10 +60,10 @@ def as_json(value: Any) -> SafeString:
 def pairs(name: str, label: Any) -> Callable[[Model], Any]:
     """Return a column that shows a mapping as `key=value` words."""
 
-    @admin.display(description=label, empty_value="–")
-    def show(row: Model) -> str | None:
+    @admin.display(description=label)
+    def show(row: Model) -> str:
         value = getattr(row, name) or {}
-        return ", ".join(f"{key}={item}" if item else key for key, item in value.items()) or None
+        return ", ".join(f"{key}={item}" if item else key for key, item in value.items()) or NOTHING
 
     show.__name__ = f"{name}_pairs"
     return show

@@ -6,18 +6,24 @@ shown again with all that was typed. Django's own log of the admin is not writte
 trail is the one history.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models
 from django.forms import Field
+from django.forms.models import construct_instance
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from omlsaas.lib.refusals import Refusal
@@ -26,6 +32,7 @@ from tenants.admin.paging import FastPaginator
 from tenants.errors import NameRefused, NameTaken
 
 PAGE_SIZE = 50
+CHOOSE_ALL = mark_safe('<input type="checkbox" id="action-toggle">')
 
 
 class Refused(Exception):
@@ -48,16 +55,20 @@ class PortalForm(forms.ModelForm):
     )
     problems: dict[str, list[str]] = {}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+
     def _post_clean(self) -> None:
-        super()._post_clean()
+        # Instead of ModelForm's own, which also asks the database about constraints and unique
+        # columns: those answers are the services', who name what stands in the way.
+        fields, exclude = self._meta.fields, self._get_validation_exclusions()
+        self.instance = construct_instance(self, self.instance, fields, self._meta.exclude)
+        try:
+            self.instance.clean_fields(exclude=exclude)
+        except ValidationError as error:
+            self._update_errors(error)
         for name, sentences in self.problems.items():
             self.add_error(name if name in self.fields else None, sentences)
-
-    def validate_unique(self) -> None:
-        """Leave it to the service: it names who has the name."""
-
-    def validate_constraints(self) -> None:
-        """Leave it to the service and the database."""
 
 
 class PortalAdmin(admin.ModelAdmin):
@@ -68,6 +79,7 @@ class PortalAdmin(admin.ModelAdmin):
     list_per_page = PAGE_SIZE
     list_max_show_all = PAGE_SIZE
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     save_on_top = False
     # Whoever may see the admin changes what `changed_fields` names.
     may_add = False
@@ -120,6 +132,22 @@ class PortalAdmin(admin.ModelAdmin):
         if obj is None or not self.portal_page:
             return None
         return reverse(self.portal_page, args=[obj.public_id])
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list under the name of what it lists."""
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, {**title, **(extra_context or {})})
+
+    @admin.display(description=CHOOSE_ALL)
+    def action_checkbox(self, obj: Any) -> SafeString:
+        """Return the box that chooses a row; the widget's own template costs a fifth of a list."""
+        words = {"name": ACTION_CHECKBOX_NAME, "pk": obj.pk, "label": _("Select this row")}
+        return format_html(
+            '<input type="checkbox" name="{name}" value="{pk}" class="action-select" '
+            'aria-label="{label}: {row}">',
+            **words,
+            row=obj,
+        )
 
     # --- changes -----------------------------------------------------------------------------
     def create(self, actor: Actor, data: dict[str, Any]) -> Any:
@@ -229,6 +257,29 @@ class NarrowedList(admin.SimpleListFilter):
                 "query_string": changelist.get_query_string({self.parameter_name: value}),
                 "display": title,
             }
+
+
+def fixed_filter(
+    name: str, title_: Any, choices: Callable[[], Iterable[tuple[str, Any]]]
+) -> type[admin.SimpleListFilter]:
+    """Return a filter of a column whose values are known: no row is read to offer them."""
+
+    class Fixed(admin.SimpleListFilter):
+        title = title_
+        parameter_name = name
+
+        def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+            return list(choices())
+
+        def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
+            return queryset.filter(**{name: self.value()}) if self.value() else queryset
+
+    return Fixed
+
+
+def same(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return choices that are called what they are."""
+    return [(name, name) for name in names]
 
 
 class ArchivedFilter(NarrowedList):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -84,6 +85,11 @@ class NamedWidget(ForeignKeyWidget):
             raise ValueError(_("there is no living %(kind)s “%(name)s”.") % words) from None
 
 
+def operation_actor(request: HttpRequest) -> Actor:
+    """Return who acts, with an id that groups the audit entries of one act over many things."""
+    return replace(from_request(request, origin="admin"), operation_id=new_id("ops"))
+
+
 def to_one(name: str, model: type[Model], key: str = "name") -> Field:
     """Return a field that names a related row."""
     return Field(attribute=name, column_name=name, widget=NamedWidget(model, key))
@@ -154,17 +160,27 @@ class PlainDiff(Diff):
         return [format_html("{}", value) for value in self.right]
 
 
+class PlainExportForm(ExportForm):
+    """Which format: all columns are exported."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["format"].widget.attrs["class"] = "form-select"
+
+
 class AuditedExport(ExportMixin):
     """Export of what the list's filters leave, with an audit entry that says who took it."""
 
-    export_form_class = ExportForm
+    export_form_class = PlainExportForm
     export_list = ""
 
     def get_export_formats(self) -> list:
         """Return CSV, and spreadsheets where the library for them is installed."""
         return [kind for kind in (CSV, XLSX) if kind().can_export()]
 
-    def get_export_filename(self, request: HttpRequest, queryset: QuerySet, file_format: Any) -> str:
+    def get_export_filename(
+        self, request: HttpRequest, queryset: QuerySet, file_format: Any
+    ) -> str:
         """Return a name that says what it is and when it was made."""
         stamp = timezone.localtime().strftime("%Y%m%d-%H%M")
         return f"omlsaas-{self.export_list}-{stamp}.{file_format.get_extension()}"
@@ -190,8 +206,7 @@ class TenantImport(ImportMixin):
 
     def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         """Return the actor of the import; one operation id groups what it makes."""
-        actor = from_request(request, origin="admin", operation_id=new_id("ops"))
-        return {"actor": actor.because(_("Import of a file"))}
+        return {"actor": operation_actor(request).because(_("Import of a file"))}
 
     def get_import_data_kwargs(self, **kwargs: Any) -> dict[str, Any]:
         """Return options of the import: one bad row and nothing is made."""

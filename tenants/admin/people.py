@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
@@ -30,6 +31,7 @@ class UserForm(PortalForm):
         help_text=_("Left empty, it stays as it is; a new user cannot sign in without one."),
     )
     time_zone = forms.ChoiceField(label=_("Time zone"), choices=time_zones, initial="UTC")
+    language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES, initial="en")
 
     class Meta:
         model = User
@@ -117,7 +119,9 @@ class GroupForm(PortalForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
-            self.fields["members"].initial = list(self.instance.user_set.values_list("pk", flat=True))
+            self.fields["members"].initial = list(
+                self.instance.user_set.values_list("pk", flat=True)
+            )
 
 
 admin.site.unregister(Group)

@@ -53,7 +53,13 @@ class CloudAccountAdmin(ArchiveMixin, GivenOnceAdmin):
 
     may_add = may_change = True
     given_once = ("name", "provider")
-    list_display = ("name", "provider", "account_number", "role_arn", stamp("created_at", _("made")))
+    list_display = (
+        "name",
+        "provider",
+        "account_number",
+        "role_arn",
+        stamp("created_at", _("made")),
+    )
     list_filter = (ArchivedFilter, "provider")
     search_fields = ("name", "account_number")
     ordering = ("name",)
@@ -158,5 +164,3 @@ class ReleaseAdmin(ArchiveMixin, AuditedExport, GivenOnceAdmin):
     def change(self, actor: Actor, obj: Release, data: dict[str, Any]) -> Release:
         """Change what a release holds: stacks take it up with their next run."""
         return services.change(actor, obj, "release.change", kind="admin", **data)
-
-

@@ -2,17 +2,20 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from tenants import services
+from tenants import blueprints, services
 from tenants.actors import Actor, from_request
 from tenants.admin.columns import pretty, stamp
-from tenants.admin.doors import PortalAdmin, ReadOnlyAdmin
+from tenants.admin.doors import PortalAdmin, PortalForm, ReadOnlyAdmin, fixed_filter, same
 from tenants.admin.exports import AuditedExport, PortalResource, to_one
 from tenants.models import ComponentPin, Region, Secret, SharedEnvironment, Stack
+
+BLUEPRINT = fixed_filter("blueprint", _("blueprint"), lambda: same(blueprints.names()))
 
 
 class StackResource(PortalResource):
@@ -43,7 +46,7 @@ class StackAdmin(AuditedExport, PortalAdmin):
     list_display = ("name", "kind", "region", "condition", "state_suspect", "resource_count",
                     "applied_release", stamp("applied_at", _("last applied")),
                     "is_auto_apply")  # fmt: skip
-    list_filter = ("kind", "condition", "state_suspect", "has_drift", "blueprint", "region",
+    list_filter = ("kind", "condition", "state_suspect", "has_drift", BLUEPRINT, "region",
                    "is_auto_apply")  # fmt: skip
     list_select_related = ("region",)
     search_fields = ("name",)
@@ -81,10 +84,19 @@ class StackAdmin(AuditedExport, PortalAdmin):
         return services.change_stack_settings(actor, obj, **data)
 
 
+class PinForm(PortalForm):
+    """A pin; its reason is the pin's own as well as the audit entry's."""
+
+    reason = forms.CharField(
+        label=_("Reason"), max_length=500, widget=forms.TextInput({"class": "vTextField"})
+    )
+
+
 @admin.register(ComponentPin)
 class ComponentPinAdmin(PortalAdmin):
     """One tenant's own version of one component."""
 
+    form = PinForm
     may_add = may_change = True
     name_field = "component"
     list_display = ("tenant", "component", "version", "reason", stamp("expires_at", _("expires")))
@@ -98,12 +110,6 @@ class ComponentPinAdmin(PortalAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return what is given once."""
         return () if obj is None else ("tenant", "component")
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Call the service with the pin's own reason."""
-        obj_reason = form.cleaned_data.get("reason", "")
-        super().save_model(request, obj, form, change)
-        obj.reason = obj_reason
 
     def create(self, actor: Actor, data: dict[str, Any]) -> ComponentPin:
         """Pin a component."""
@@ -146,7 +152,7 @@ class SecretAdmin(ReadOnlyAdmin):
 
     deferred_in_lists = ("ciphertext",)
     list_display = ("stack", "kind", "name", "version", "key_id", stamp("rotated_at", _("set")))
-    list_filter = ("kind", "key_id")
+    list_filter = ("kind",)
     list_select_related = ("stack",)
     search_fields = ("stack__name", "name")
     ordering = ("stack__name", "kind", "name", "-version")

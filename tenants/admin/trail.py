@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from tenants.admin.columns import pretty, stamp
-from tenants.admin.doors import ReadOnlyAdmin
+from tenants.admin.doors import ReadOnlyAdmin, fixed_filter
 from tenants.admin.exports import AuditedExport, PortalResource
 from tenants.audit import ACTIONS
 from tenants.models import AuditEntry
@@ -27,19 +27,7 @@ class AuditResource(PortalResource):
         export_order = fields
 
 
-class ActionFilter(admin.SimpleListFilter):
-    """One action, by its words: asked of the code, not of every row."""
-
-    title = _("action")
-    parameter_name = "action"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Return every action that is recorded."""
-        return list(ACTIONS.items())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        """Return the entries of that action."""
-        return queryset.filter(action=self.value()) if self.value() else queryset
+KINDS = (("user", _("person")), ("service", _("program")), ("system", _("the portal itself")))
 
 
 @admin.register(AuditEntry)
@@ -49,10 +37,15 @@ class AuditEntryAdmin(AuditedExport, ReadOnlyAdmin):
     resource_classes = [AuditResource]
     export_list = "audit"
     deferred_in_lists = ("before", "after")
-    list_display = (stamp("created_at", _("when")), "actor_name", "role", "action_shown",
+    sortable_by = ("created_at_shown", "action_shown")
+    list_display = (stamp("created_at", _("when"), by="id"), "actor_name", "role", "action_shown",
                     "target_shown", "tenant_name", "run_name", "reason_shown", "origin",
                     "is_refused")  # fmt: skip
-    list_filter = ("is_refused", "actor_kind", ActionFilter)
+    list_filter = (
+        "is_refused",
+        fixed_filter("actor_kind", _("who"), lambda: KINDS),
+        fixed_filter("action", _("action"), ACTIONS.items),
+    )
     search_fields = ("actor_name",)
     search_help_text = _("The beginning of a name, or a whole id (run, request, operation)")
     ordering = ("-id",)

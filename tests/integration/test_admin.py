@@ -2,6 +2,7 @@
 
 import io
 import re
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -407,9 +408,14 @@ def test_pins_are_set_and_taken_off_with_entries(browser, entries) -> None:
     data = {"tenant": tenant.pk, "component": "app", "version": "2.4", "reason": "waits"}
     browser.post(page("tenants_componentpin", "add"), data)
     pin = ComponentPin.objects.get()
+    assert (pin.version, pin.reason) == ("2.4", "waits")
+    changed = {"version": "2.5", "reason": "waits on"}
+    browser.post(page("tenants_componentpin", "change", pin.pk), changed)
+    pin.refresh_from_db()
+    assert (pin.version, pin.reason) == ("2.5", "waits on")
     browser.post(page("tenants_componentpin", "delete", pin.pk), {"post": "yes"})
     assert not ComponentPin.objects.exists()
-    assert [entry.action for entry in entries()] == ["pin.change", "pin.change"]
+    assert [entry.action for entry in entries()] == ["pin.change"] * 3
 
 
 def test_archiving_asks_why_and_tells_each_refusal(browser, entries) -> None:
@@ -579,6 +585,28 @@ def test_an_admin_by_group_counts_as_one(ada: User) -> None:
     people.change_user(CRON, ada, is_active=False)
     with pytest.raises(LastAdmin):
         people.change_group(CRON, group, name="admins", members=[])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_admins_who_deactivate_each_other_leave_one(ada: User) -> None:
+    eve, refused, start = make_user("eve", role="admin"), [], threading.Barrier(2)
+
+    def deactivate(who: User, whom: User) -> None:
+        start.wait(10)
+        try:
+            people.change_user(from_user(who, origin="admin"), whom, is_active=False)
+        except LastAdmin as refusal:
+            refused.append(refusal)
+        finally:
+            connection.close()
+
+    both = [threading.Thread(target=deactivate, args=pair) for pair in ((ada, eve), (eve, ada))]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join(30)
+    assert len(refused) == 1
+    assert people.admins().count() == 1
 
 
 def test_only_superusers_make_superusers(ada: User) -> None:
