@@ -13,8 +13,10 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.contrib.auth.signals import user_logged_out
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db import connection, connections
+from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from deployments.models import Run
@@ -34,11 +36,12 @@ def run_changed(run: Run) -> None:
         cursor.execute("SELECT pg_notify(%s, %s)", [RUN, payload])
 
 
-@receiver(user_logged_out)
-def _signed_out(sender: Any, user: Any, **kwargs: Any) -> None:
-    if user is not None:
+@receiver(post_delete, sender=Session)
+def _session_gone(sender: Any, instance: Session, **kwargs: Any) -> None:
+    """Tell open sockets of a sign-out; Django's own signal comes before the session is gone."""
+    if user_pk := instance.get_decoded().get(SESSION_KEY):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [USER, str(user.pk)])
+            cursor.execute("SELECT pg_notify(%s, %s)", [USER, str(user_pk)])
 
 
 def connect_params(*, listen: bool = False) -> dict[str, Any]:

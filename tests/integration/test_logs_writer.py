@@ -161,8 +161,9 @@ class TestTrouble:
         connection.ensure_connection()
         pid = connection.connection.info.backend_pid
         params = connection.get_connection_params()
-        with psycopg.connect(dbname=params["dbname"], host=params["host"],
-                             user=params["user"], autocommit=True) as other:
+        with psycopg.connect(
+            dbname=params["dbname"], host=params["host"], user=params["user"], autocommit=True
+        ) as other:
             other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
         writer.append(writer.raw_seen + 5, b"line 3\n")
         with pytest.raises(OperationalError):
