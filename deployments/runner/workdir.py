@@ -87,14 +87,15 @@ class Workdir:
         return self
 
     def write_cli_config(self, mirror: str = "") -> Path:
-        """Write the run's own CLI configuration; with a mirror, providers come from there first.
+        """Write the run's own CLI configuration; with a mirror, providers come from it alone.
 
         https://developer.hashicorp.com/terraform/cli/config/config-file
         """
         lines = ["disable_checkpoint = true", "provider_installation {"]
-        if mirror:
-            lines.append(f"  filesystem_mirror {{ path = {_hcl_string(str(mirror))} }}")
-        lines += ["  direct {}", "}", ""]
+        # A mirror is the whole answer: what is not in it is refused at once, not after the
+        # time-outs of a network that may not be there.
+        method = f"filesystem_mirror {{ path = {_hcl_string(str(mirror))} }}" if mirror else ""
+        lines += [f"  {method or 'direct {}'}", "}", ""]
         write_private(self.cli_config, "\n".join(lines).encode())
         return self.cli_config
 

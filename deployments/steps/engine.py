@@ -26,6 +26,7 @@ from deployments.work import Work
 from tenants import blueprints
 
 CAPTURE_TIMEOUT_S = 120
+DETAIL_CHARS = 300
 NO_SPACE = ("no space left on device", "disk quota exceeded", "not enough space")
 
 
@@ -132,8 +133,8 @@ def _summary(progress: Mapping[str, Any], outcome: Exit) -> str:
         return outcome.error or _("see the end of its log")
     first = errors[0]
     parts = [first.get("summary", ""), first.get("address") or first.get("place") or ""]
-    if "detail" in first and len(first["detail"]) < 200:
-        parts.append(first["detail"])
+    detail = " ".join(first.get("detail", "").split())
+    parts.append(detail if len(detail) <= DETAIL_CHARS else f"{detail[:DETAIL_CHARS]}…")
     text = ", ".join(part for part in parts if part)
     return (
         text

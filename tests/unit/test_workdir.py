@@ -71,7 +71,7 @@ def test_local_backend_has_an_absolute_path_in_a_private_folder(folder, tmp_path
 def test_cli_configuration_names_the_mirror(folder):
     text = folder.write_cli_config('/opt/a "b" ${x}').read_text()
     assert 'filesystem_mirror { path = "/opt/a \\"b\\" $${x}" }' in text
-    assert "direct {}" in text
+    assert "direct" not in text, "what is not in the mirror is refused at once"
     assert "disable_checkpoint = true" in text
 
 
