@@ -7,8 +7,9 @@ A missed hint costs delay, never data: who listens also looks by the clock.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import psycopg
@@ -78,12 +79,13 @@ class Listener:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._keep_listening(), name="listen")
 
-    def remove(self, ear: Ear) -> None:
-        """Stop telling; without ears the connection is closed."""
+    async def remove(self, ear: Ear) -> None:
+        """Stop telling; without ears the connection is closed, and is when this returns."""
         self._ears.discard(ear)
         if not self._ears and self._task is not None:
-            self._task.cancel()
-            self._task = None
+            task, self._task = self._task, None
+            task.cancel()
+            await asyncio.wait([task])
 
     def _tell(self, channel: str, payload: str) -> None:
         for ear in tuple(self._ears):
@@ -115,8 +117,8 @@ class Listener:
     async def _listen(self) -> None:
         """Listen until the connection is gone; raises what psycopg says of it."""
         params = connect_params(listen=True)
-        conn = await psycopg.AsyncConnection.connect(**params, autocommit=True)
-        async with conn:
+        opening = psycopg.AsyncConnection.connect(**params, autocommit=True)
+        async with await _undisturbed(opening) as conn:
             for channel in CHANNELS:
                 await conn.execute(f"LISTEN {channel}")
             self.is_connected = True
@@ -126,3 +128,17 @@ class Listener:
                     self._tell(hint.channel, hint.payload)
                 # A server that vanished without a word is noticed by asking.
                 await asyncio.wait_for(conn.execute("SELECT 1"), timeout=PROBE_S)
+
+
+async def _undisturbed(opening: Coroutine[Any, Any, psycopg.AsyncConnection]) -> Any:
+    """Return the opened connection; closed when we were cancelled while it opened.
+
+    psycopg leaves a connection that was cancelled half-way to the garbage collector.
+    """
+    task = asyncio.ensure_future(opening)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        with contextlib.suppress(psycopg.Error):
+            await (await task).close()
+        raise

@@ -307,7 +307,7 @@ class Hub:
         self._users -= 1
         if self._users == 0:
             self._hubs.pop(asyncio.get_running_loop(), None)
-            self.listener.remove(self._hear)
+            await self.listener.remove(self._hear)
             await self.pool.close()
 
     async def rest(self) -> None:

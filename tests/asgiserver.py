@@ -54,6 +54,7 @@ class Server(uvicorn.Server):
 def serving() -> Iterator[Server]:
     """Serve the portal while inside; the database must be one that other threads see."""
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+    from deployments.tailer import Hub
     from omlsaas.asgi import application
 
     server = Server(application)
@@ -62,9 +63,11 @@ def serving() -> Iterator[Server]:
         try:
             with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
                 runner.run(server.serve())
+                left.extend(filter(None, [Hub._hubs.get(runner.get_loop())]))
         finally:
             connections.close_all()
 
+    left: list[object] = []
     thread = threading.Thread(target=run, name="uvicorn")
     thread.start()
     if not server.is_up.wait(20):
@@ -74,3 +77,4 @@ def serving() -> Iterator[Server]:
     finally:
         server.should_exit = True
         thread.join(20)
+    assert not left, "sockets have ended and their connections are still held"

@@ -23,6 +23,9 @@ import time
 from proctable import MARK, boot_id, descendants, signal_all, start_ticks
 
 TICK_S = 0.1
+# An interrupt in an engine's first moments can be lost: Terraform 1.11 forgets one that comes
+# before its walk has begun, and a second one would cost it the state. So the first one waits.
+SETTLED_S = 1.5
 STUBBORN_S = 15.0  # how long left-overs may take to die of SIGKILL before we say so and go
 SPARE_BYTES = 4096  # the exit file is allocated at the start, a full disk cannot prevent it
 NEARLY_FULL_BYTES = 1 << 20
@@ -219,7 +222,8 @@ class Shim:
         order = self.order()
         if (size := os.fstat(self.raw).st_size) != self.raw_size:
             self.raw_size, self.sounded_at = size, now
-        if self.asked_at is None and (because := self.reason(now, order)):
+        is_settled = now - self.begun_at >= SETTLED_S or order.get("mode") == "kill"
+        if self.asked_at is None and is_settled and (because := self.reason(now, order)):
             self.because, self.note, self.asked_at = because, order.get("because", ""), now
             if order.get("mode") != "kill":
                 signal_all([self.pid], signal.SIGINT)  # once: a second costs Terraform its state
