@@ -68,9 +68,11 @@ class WatchingConsumer(AsyncWebsocketConsumer):
     async def _guard(self) -> None:
         """Look again about each minute, and at a sign-out, whether this person may still watch."""
         while True:
+            wait = random.uniform(0.8, 1.2) * RECHECK_S  # noqa: S311 spreads the load only
+            # Not wait_for: before Python 3.12 it can swallow a cancellation.
             with contextlib.suppress(TimeoutError):
-                wait = random.uniform(0.8, 1.2) * RECHECK_S  # noqa: S311 spreads the load only
-                await asyncio.wait_for(self.suspicion.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self.suspicion.wait()
             self.suspicion.clear()
             try:
                 code = await self._refusal()
@@ -256,7 +258,8 @@ class FleetConsumer(WatchingConsumer):
                 await self.say("beat")
             await asyncio.sleep(FLEET_S)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.changed.wait(), BEAT_S / 3)
+                async with asyncio.timeout(BEAT_S / 3):
+                    await self.changed.wait()
 
     async def _send_changes(self) -> None:
         stacks, self.stacks = self.stacks, set()

@@ -127,7 +127,8 @@ class Listener:
                 async for hint in conn.notifies(timeout=PROBE_S):
                     self._tell(hint.channel, hint.payload)
                 # A server that vanished without a word is noticed by asking.
-                await asyncio.wait_for(conn.execute("SELECT 1"), timeout=PROBE_S)
+                async with asyncio.timeout(PROBE_S):
+                    await conn.execute("SELECT 1")
 
 
 async def _undisturbed(opening: Coroutine[Any, Any, psycopg.AsyncConnection]) -> Any:

@@ -252,7 +252,9 @@ class Tailer:
     async def _wait_for_hint(self, longest: float) -> None:
         wait = longest if self._hub.listener.is_connected else POLL_S
         try:
-            await asyncio.wait_for(self._hinted.wait(), wait)
+            # Not wait_for: before Python 3.12 it can swallow a cancellation.
+            async with asyncio.timeout(wait):
+                await self._hinted.wait()
         except TimeoutError:
             self._look_due = True
 
