@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -13,7 +12,6 @@ from deployments.runner import process as runner
 from deployments.runner import terraform, workdir
 from deployments.runner.humanlog import HumanLog
 from deployments.runner.plans import plan_view
-from deployments.runner.process import State
 from deployments.runner.projection import Projection, replay
 from deployments.runner.redact import DOTS, Redactor
 from deployments.runner.tail import Tail
@@ -218,7 +216,6 @@ def test_death_of_the_supervisor_ends_terraform_gracefully(engine):
     engine.start(engine.lines.apply())
     wait_until(lambda: "begun" in engine.raw())
     os.kill(runner.read_child(engine.dir)["shim_pid"], signal.SIGKILL)
-
 
     def is_over():
         found = runner.judge(engine.dir, RUN)
