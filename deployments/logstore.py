@@ -112,10 +112,21 @@ def _from_line(run_pk: int, line: int) -> Iterator[Chunk]:
     """Yield the chunks from the one that holds this line on, read one by one."""
     rows = LogChunk.objects.filter(run=run_pk)
     found = rows.filter(first_line__lte=line).order_by("-first_line").values_list(*_FIELDS)[:1]
-    while chunk := next(_opened(found), None):
+    chunk = next(_opened(found), None)
+    while chunk is not None:
         yield chunk
-        following = rows.filter(offset__gte=chunk.end).order_by("offset")
-        found = following.values_list(*_FIELDS)[:1]
+        # The chunk that *holds* the next byte: compaction may have merged it into an earlier one.
+        holding = rows.filter(offset__lte=chunk.end).order_by("-offset").values_list(*_FIELDS)[:1]
+        chunk = _rest(next(_opened(holding), None), chunk.end)
+
+
+def _rest(chunk: Chunk | None, start: int) -> Chunk | None:
+    """Return what a chunk holds from `start` on, which is a line's beginning; None for nothing."""
+    if chunk is None or chunk.end <= start:
+        return None
+    skipped = start - chunk.offset
+    lines = chunk.data.count(b"\n", 0, skipped)
+    return Chunk(start, chunk.first_line + lines, chunk.data[skipped:])
 
 
 def read_lines(run_pk: int, first_line: int, count: int) -> Lines:
@@ -180,7 +191,9 @@ def _all_from(run_pk: int, start: int) -> Iterator[Chunk]:
     while True:
         end = start
         for chunk in chunks(run_pk, start, start + 4 * READ_BYTES):
-            yield chunk
+            if chunk.end <= end:
+                continue
+            yield chunk if chunk.offset >= end else _rest(chunk, end)
             end = chunk.end
         if end == start:
             return

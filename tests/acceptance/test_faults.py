@@ -237,8 +237,8 @@ def test_the_broker_is_away_for_a_while(apply, portal):
     apply.assert_applied_once()
 
 
-def test_a_killed_supervisor_is_lost_and_the_way_back_is_open(apply, portal):
-    """Last of this file: it leaves acme suspect until it is reviewed."""
+def test_a_killed_supervisor_is_lost_and_the_way_back_is_open(apply, portal, admin):
+    """The run is lost, the stack refuses changes, and a plan with a review opens it again."""
     child = json.loads((apply.step_dir() / "child.json").read_text())
     os.kill(child["shim_pid"], signal.SIGKILL)
     wait_for(lambda: apply.status() == "lost", 60, apply.told)
@@ -253,6 +253,9 @@ def test_a_killed_supervisor_is_lost_and_the_way_back_is_open(apply, portal):
     assert json.loads(refused.stdout)["error"] == "StackSuspect"
     look = portal.manage("run_action", "acme", "plan", "--wait", "--timeout", "60")
     assert look.returncode == 0, look.stdout + look.stderr
+    admin.post(f"/runs/{apply.run_id}/review", {"comment": "looked, it fits"})
+    asked = portal.manage("run_action", "--list").stdout
+    assert "lost" not in next(row for row in asked.splitlines() if row.startswith("acme"))
 
 
 def _has_mark(process: psutil.Process, run_id: str) -> bool:

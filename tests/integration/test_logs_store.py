@@ -174,6 +174,17 @@ class TestCompaction:
         assert max(rows.values_list("size", flat=True)) <= 1 << 20
         assert rows.count() == -(-len(b"".join(lines)) // (1 << 20))
 
+    @pytest.mark.parametrize("reader", [logstore._from_line, logstore._all_from])
+    def test_a_reader_goes_on_where_it_was_when_chunks_are_merged_meanwhile(self, reader, db):
+        lines = text_lines(2_000)
+        run = end(make_log(lines, per_flush=50))
+        reading = reader(run.pk, 0)
+        first = next(reading)
+        assert compact(run.pk)
+        rest = list(reading)
+        assert first.data + b"".join(chunk.data for chunk in rest) == b"".join(lines)
+        assert [chunk.first_line for chunk in rest[:1]] in ([], [first.data.count(b"\n")])
+
     @pytest.mark.django_db(transaction=True)
     def test_readers_never_see_a_hole_or_an_overlap(self):
         lines = text_lines(20_000)
