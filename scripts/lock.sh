@@ -15,6 +15,7 @@ compile requirements.in -o requirements.txt
 # The tests run against what the portal runs with.
 compile requirements-dev.in -c requirements.txt -o requirements-dev.txt
 compile requirements-npm.in -o requirements-npm.txt
+compile requirements-tools.in -o requirements-tools.txt
 
 npm install --package-lock-only --ignore-scripts --no-audit --no-fund --loglevel=error
 # Addresses of a mirror would tie the file to one machine; npm finds the packages by name.
