@@ -13,12 +13,14 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from deployments import doorbell, facts, identity
+from deployments.cloud.errors import CloudRefusal
 from deployments.errors import (
     CanceledBy,
     DeploymentError,
     DiskFull,
     IllegalTransition,
     LogTooLong,
+    PlanStale,
     PortalFailed,
     TerraformMissing,
     TerraformTooOld,
@@ -203,11 +205,16 @@ def do_piece(work: Work, pieces: dict[str, list[Planned]], planned: Planned) -> 
         work.run.refresh_from_db()
         return
     except Refusal as refusal:
-        kind = "engine" if planned.piece.launch else "system"
-        verdict = Verdict(S.ERRORED, refusal, kind)
+        verdict = Verdict(S.ERRORED, refusal, _error_kind(planned, refusal))
     except OSError as problem:
         verdict = Verdict(S.ERRORED, engine.fail_for(problem), "system")
     retry_database(work, lambda: settle(work, pieces, planned, outcome, verdict))
+
+
+def _error_kind(planned: Planned, refusal: Refusal) -> str:
+    if isinstance(refusal, PlanStale | CloudRefusal):
+        return "refused"
+    return "engine" if planned.piece.launch else "system"
 
 
 def judge(work: Work, planned: Planned, outcome: Exit | None) -> Verdict | None:

@@ -83,7 +83,8 @@ def _end_plan(work: Work, later: str | None) -> str | None:
     run = work.run
     _note_drift(work)
     if run.is_plan_only or later is None:
-        note_clean_plan(run)
+        if _plans(work):
+            note_clean_plan(run)
         end_run(run, S.PLANNED_AND_FINISHED, actor=WORKER)
         return None
     if not run.has_changes and later == "apply" and _only_terraform(work):
@@ -102,12 +103,17 @@ def _end_plan(work: Work, later: str | None) -> str | None:
 
 
 def _only_terraform(work: Work) -> bool:
-    return all(step["kind"].startswith("terraform.") for step in work.run.steps_wanted)
+    known = ("terraform.", "providers.")
+    return all(step["kind"].startswith(known) for step in work.run.steps_wanted)
+
+
+def _plans(work: Work) -> bool:
+    return any(step["kind"] == "terraform.plan" for step in work.run.steps_wanted)
 
 
 def _note_drift(work: Work) -> None:
     """A run that only looks tells whether somebody changed something outside."""
-    if work.run.is_plan_only and work.run.action != "rollback_state":
+    if work.run.is_plan_only and _plans(work) and work.run.action != "rollback_state":
         drift = bool(work.run.drift_count)
         Stack.objects.filter(pk=work.run.stack_id).update(has_drift=drift)
 

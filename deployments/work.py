@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from deployments import identity
+from deployments.cloud import engines
 from deployments.logs import Fenced
 from deployments.models import Run, RunStep
 from deployments.runner import workdir
@@ -64,6 +65,7 @@ class Work:
     def redactor(self) -> Redactor:
         """Return what takes every known secret of the stack out of a log."""
         found = {*self.secret_values.values(), *secrets.known_values(self.stack)}
+        found |= engines.secret_values(self.stack.region)
         # Inputs are never shorter; an output that is cannot be told from ordinary text.
         return Redactor(value for value in found if len(value) >= MIN_LENGTH)
 

@@ -164,6 +164,9 @@ def _holds_others(run: Run, count: int) -> Note | None:
 
 def _looked(run: Run) -> Note:
     name = run.stack.name
+    if run.action_kind == "force_unlock":
+        text = _("Nobody holds the state any more. Run plan only next: what the holder did shows.")
+        return Note("ok", "lock-open", _("The lock was forced open."), text)
     if run.action_kind == "restore":
         text = _("What Terraform believes was changed; what really stands there was not touched.")
         return Note("ok", "restore", _("The state was rolled back."), text)
@@ -199,6 +202,8 @@ def _errored(run: Run, steps: Sequence[RunStep]) -> Note:
     if errors and (run.error or {}).get("code") == "EngineFailed":
         # Its words stand in the list.
         text = _("%(engine)s ended with exit code %(code)s.") % run.error["params"]
+    if errors and (run.error or {}).get("code") == "EngineAdvised":
+        text = _("%(engine)s ended with exit code %(code)s. %(advice)s") % run.error["params"]
     if run.apply_started_at:
         text = f"{text} " + _(
             "What was made before stands and is in the state: a new run goes on from there."

@@ -18,7 +18,13 @@ from deployments.runview.words import about, lasted
 
 S = RunStatus
 # What a step of the blueprint is part of; what is not named here changes something.
-_PHASE_OF = {"terraform.plan": "plan", "state.restore": "plan", "probe.http": "verify"}
+_PHASE_OF = {
+    "terraform.plan": "plan",
+    "state.restore": "plan",
+    "state.unlock": "plan",
+    "providers.fetch": "plan",
+    "probe.http": "verify",
+}
 _CONFIGURE = ("ansible.", "ssm.", "helm.")
 # Shorter waits than this are not worth a word.
 _NOTABLE_S = 2.0

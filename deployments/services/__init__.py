@@ -13,6 +13,7 @@ from deployments.services.lifecycle import advance, end_run
 from deployments.services.queueing import queue_run, retry_run
 from deployments.services.stacks import archive, mark_suspect, review_stack
 from deployments.services.states import rollback_state
+from deployments.services.unlocking import unlock_state
 
 __all__ = [
     "admit_waiting",
@@ -33,4 +34,5 @@ __all__ = [
     "rollback_state",
     "set_draining",
     "set_maintenance",
+    "unlock_state",
 ]

@@ -22,6 +22,7 @@ from deployments.errors import (
 from deployments.models import Run, RunEvent, WorkerHost
 from deployments.services.admission import lock_place, try_admit
 from deployments.services.lifecycle import next_number, refresh_condition
+from deployments.services.preparing import with_providers
 from omlsaas.lib.refusals import sentence
 from tenants import access, audit, blueprints, secrets
 from tenants import services as tenants_services
@@ -188,7 +189,7 @@ def _new_run(actor: Actor, stack: Stack, action: Action, auto_apply: bool | None
         action=action.name,
         action_label=str(action.label),
         action_kind=action.kind,
-        steps_wanted=_steps(stack, action),
+        steps_wanted=with_providers(stack, _steps(stack, action)),
         is_auto_apply=bool(auto_apply and action.auto_apply_allowed),
         is_destroy=bool(plan_params(action).get("destroy")),
         is_plan_only=is_plan_only(action),
