@@ -10,6 +10,7 @@ from django.utils import timezone
 from deployments.errors import NeedsConfirmation, StateForced
 from deployments.models import Plan
 from deployments.runstatus import RunStatus
+from deployments.services.instances import record_applied
 from deployments.services.lifecycle import advance, end_run
 from deployments.services.stacks import mark_suspect, note_clean_plan
 from deployments.work import WORKER, Work
@@ -60,6 +61,7 @@ def end_phase(work: Work, phase: str, later: str | None, verdict: Verdict | None
         return _end_plan(work, later)
     if later is not None:
         return later
+    record_applied(work.run, work.redactor)
     end_run(work.run, S.APPLIED, actor=WORKER)
     return None
 

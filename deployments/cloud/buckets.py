@@ -57,7 +57,7 @@ def forget() -> None:
 
 def _require(region: Region, bucket: str) -> None:
     s3 = sessions.client(region, "s3")
-    if not _is_there(region, s3, bucket):
+    if not is_there(region, bucket):
         code = sessions.code_of(region)
         place = {} if code == WITHOUT_PLACE else {"LocationConstraint": code}
         s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
@@ -67,7 +67,9 @@ def _require(region: Region, bucket: str) -> None:
         _require_table(sessions.client(region, "dynamodb"), table)
 
 
-def _is_there(region: Region, s3: Any, bucket: str) -> bool:
+def is_there(region: Region, bucket: str) -> bool:
+    """Tell whether the bucket exists and is ours. Raises StateBucketClosed."""
+    s3 = sessions.client(region, "s3")
     try:
         s3.head_bucket(Bucket=bucket)
     except ClientError as error:

@@ -162,3 +162,12 @@ class StateNotSaved(CloudRefusal):
         "The state after run %(run)s could not be written to its place. The portal kept it as a "
         "state version: roll back to the newest one."
     )
+
+
+class InstancesNotPushed(CloudRefusal):
+    """The instances repository did not take a commit."""
+
+    message = _(
+        "The instances repository %(remote)s took nothing: %(why)s. The run is not touched by "
+        "that; it is tried again by itself."
+    )

@@ -14,6 +14,7 @@ from deployments.runstatus import ErrorKind, RunStatus
 from deployments.runview.history import Usual
 from deployments.runview.plan import Danger
 from deployments.runview.words import about, listed, long
+from deployments.services.unlocking import holder_of
 from omlsaas.lib.refusals import sentence
 
 S = RunStatus
@@ -199,6 +200,8 @@ def _errored(run: Run, steps: Sequence[RunStep]) -> Note:
     if len(errors) > DIAGNOSTICS_SHOWN:
         more = _("and %s more: read the log") % (len(errors) - DIAGNOSTICS_SHOWN)
     text = _stopped(sentence(run.error))
+    if (run.error or {}).get("code") == "StateLocked" and (holder := holder_of(run.stack)):
+        text += f" {holder.text}"
     if errors and (run.error or {}).get("code") == "EngineFailed":
         # Its words stand in the list.
         text = _("%(engine)s ended with exit code %(code)s.") % run.error["params"]
@@ -210,9 +213,19 @@ def _errored(run: Run, steps: Sequence[RunStep]) -> Note:
         )
     elif run.started_at:
         text = f"{text} " + _("Nothing was changed.")
-    return Note(
-        "bad", "circle-x", title, text, items=errors[:DIAGNOSTICS_SHOWN], more=more, is_alert=True
-    )
+    href, label = _way_out(run)
+    shown = errors[:DIAGNOSTICS_SHOWN]
+    return Note("bad", "circle-x", title, text, href, label, items=shown, more=more, is_alert=True)
+
+
+def _way_out(run: Run) -> tuple[str, str]:
+    """Return where the next step is done, when that is the stack's page."""
+    code = (run.error or {}).get("code")
+    if code == "StateLocked":
+        return f"{owner_link(run.stack)}#lock", _("Look at the lock")
+    if code == "StateLost":
+        return f"{owner_link(run.stack)}#states", _("State versions")
+    return "", ""
 
 
 def _diagnostics(steps: Sequence[RunStep]) -> list[dict[str, str]]:

@@ -14,10 +14,13 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from deployments.runner import fetch, terraform
+from deployments.runner.process import Exit
 from deployments.runner.workdir import LOCK_FILE
 from deployments.services.preparing import FETCH
 from deployments.steps import Launch, Piece, StepKind, engine, register
 from deployments.work import Work
+
+WORDS = 4_000
 
 
 def set_id(work: Work) -> str:
@@ -46,11 +49,21 @@ def _launch(work: Work, params: Mapping[str, Any]) -> Launch | None:
     return Launch(argv, engine.module(work), env, timeout, silence)
 
 
+def _judge(work: Work, outcome: Exit) -> None:
+    """Terraform tells no diagnostics here: the end of its own words is what there is."""
+    if outcome.exit_code == 0 or outcome.signal or outcome.because:
+        engine.judge(work, outcome)
+        return
+    raw = (work.step_dir(work.step) / "raw.log").read_bytes()[-WORDS:]
+    words = " ".join(work.redactor.apply(raw).decode(errors="replace").split())
+    raise engine.failed("terraform providers mirror", outcome.exit_code, words[-300:], words)
+
+
 register(
     StepKind(
         name=FETCH,
         phase="plan",
-        pieces=(Piece(FETCH, _("Fetch providers"), launch=_launch, judge=engine.judge),),
+        pieces=(Piece(FETCH, _("Fetch providers"), launch=_launch, judge=_judge),),
         cancel="one interrupt; nothing was changed",
         resume="taken up where its supervisor is",
     )
