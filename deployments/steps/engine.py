@@ -56,17 +56,12 @@ def module(work: Work) -> Path:
 
 def render(work: Work) -> None:
     """Fill the run's folder from the blueprint and the run's inputs."""
-    copy_module(work)
+    work.folder.make()
+    blueprints.copy_files(blueprints.load(work.run.blueprint), work.folder.tf)
     write_tfvars(module(work), work.run.inputs)
     write_provider(work)
     write_backend(work)
     work.folder.write_cli_config(mirror(work.kind))
-
-
-def copy_module(work: Work) -> None:
-    """Put the blueprint's own files into the run's folder."""
-    work.folder.make()
-    blueprints.copy_files(blueprints.load(work.run.blueprint), work.folder.tf)
 
 
 def mirror(kind: blueprints.Kind) -> str:

@@ -1,10 +1,12 @@
 """providers.fetch: the providers of a blueprint, fetched once into the folder of this host.
 
-The portal puts this step before others where a blueprint needs providers; blueprints do not name
-it. With a folder that is given (PROVIDER_MIRROR), or when all is there, nothing is started.
+The portal puts this step before others where a blueprint needs providers (before an apply too: it
+may be done on another host); blueprints do not name it. With a folder that is given
+(PROVIDER_MIRROR), or when all is there, nothing is started.
 """
 
 import hashlib
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +18,10 @@ from django.utils.translation import gettext_lazy as _
 from deployments.runner import fetch, terraform
 from deployments.runner.process import Exit
 from deployments.runner.workdir import LOCK_FILE
-from deployments.services.preparing import FETCH
+from deployments.services.preparing import FETCH, FETCH_FOR_APPLY
 from deployments.steps import Launch, Piece, StepKind, engine, register
 from deployments.work import Work
+from tenants import blueprints
 
 WORDS = 4_000
 
@@ -37,16 +40,18 @@ def _launch(work: Work, params: Mapping[str, Any]) -> Launch | None:
     mirror = engine.mirror(work.kind)
     if settings.PROVIDER_MIRROR or not mirror or fetch.is_there(Path(mirror), set_id(work)):
         return None
-    engine.copy_module(work)
     Path(mirror).mkdir(mode=0o755, parents=True, exist_ok=True)
+    # In a folder of its own: what is left there must not look like an initialised module.
+    folder = work.folder.make().path / "providers"
+    blueprints.copy_files(blueprints.load(work.run.blueprint), folder)
     binary = terraform.find(settings.TERRAFORM_BIN)
     argv = [sys.executable, "-I", fetch.__file__, mirror, set_id(work), binary]
-    # From the registry: the run's own configuration would name the folder that is being filled.
-    work.folder.write_cli_config()
-    env = terraform.environment(work.folder.path, {})
+    # From the registry: the run's own configuration names the folder that is being filled.
+    registry = {"TF_CLI_CONFIG_FILE": os.devnull}
+    env = terraform.environment(work.folder.path, {}, registry)
     timeout = engine.limit(work, "plan_s", settings.PLAN_TIMEOUT_S)
     silence = engine.limit(work, "silence_s", settings.SILENCE_TIMEOUT_S)
-    return Launch(argv, engine.module(work), env, timeout, silence)
+    return Launch(argv, folder / work.kind.root_name, env, timeout, silence)
 
 
 def _judge(work: Work, outcome: Exit) -> None:
@@ -59,12 +64,13 @@ def _judge(work: Work, outcome: Exit) -> None:
     raise engine.failed("terraform providers mirror", outcome.exit_code, words[-300:], words)
 
 
-register(
-    StepKind(
-        name=FETCH,
-        phase="plan",
-        pieces=(Piece(FETCH, _("Fetch providers"), launch=_launch, judge=_judge),),
-        cancel="one interrupt; nothing was changed",
-        resume="taken up where its supervisor is",
+for _name, _phase in ((FETCH, "plan"), (FETCH_FOR_APPLY, "apply")):
+    register(
+        StepKind(
+            name=_name,
+            phase=_phase,
+            pieces=(Piece(_name, _("Fetch providers"), launch=_launch, judge=_judge),),
+            cancel="one interrupt; nothing was changed",
+            resume="taken up where its supervisor is",
+        )
     )
-)
