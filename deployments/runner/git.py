@@ -55,17 +55,21 @@ class Clone:
 
     def fetch(self) -> None:
         """Stand where the remote stands; what was committed here and not pushed is forgotten."""
+        self._init()
+        if not self._git("ls-remote", "--heads", self.remote, self.branch).strip():
+            # The first commit there ever: begin with nothing.
+            remove(self.path)
+            self._init()
+            return
+        self._git("fetch", "--quiet", "--depth=1", self.remote, self.branch)
+        self._git("checkout", "--quiet", "--force", "-B", self.branch, "FETCH_HEAD")
+        self._git("clean", "-ffdxq")
+
+    def _init(self) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (self.path / ".git").is_dir():
             self._git("init", "--quiet")
-        if self._git("ls-remote", "--heads", self.remote, self.branch).strip():
-            self._git("fetch", "--quiet", "--depth=1", self.remote, self.branch)
-            self._git("checkout", "--quiet", "--force", "-B", self.branch, "FETCH_HEAD")
-        else:
-            self._git("checkout", "--quiet", "--orphan", f"{self.branch}-new")
-            self._git("rm", "-r", "--quiet", "--force", "--ignore-unmatch", ".")
             self._git("symbolic-ref", "HEAD", f"refs/heads/{self.branch}")
-        self._git("clean", "-ffdxq")
 
     def commit(self, change: Commit) -> str:
         """Write one change and return its commit; the one before when nothing differs."""

@@ -38,7 +38,8 @@ def _launch(work: Work, params: Mapping[str, Any]) -> Launch:
     )
     current = _current(work)
     serial = current.serial if current else 0
-    if current is not None and serial != params["seen_serial"]:
+    # An older one than was seen: its place has lost what is given back now.
+    if current is not None and serial > params["seen_serial"]:
         raise StateChangedMeanwhile(now=serial, then=params["seen_serial"])
     content = json.loads(states.content(version))
     content["serial"] = max(serial, version.serial, work.stack.state_serial or 0) + 1
