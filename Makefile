@@ -19,6 +19,10 @@ setupdev:
 	@scripts/venv.sh requirements-dev.txt
 	@scripts/assets.sh
 
+.PHONY: tools
+tools:
+	@scripts/venv.sh requirements-tools.txt .venv-tools
+
 .PHONY: run
 run: setup ## start the portal here: servers, web, worker, beat (Ctrl-C stops it)
 	@exec $(PYTHON_RUN) -m omlsaas.launcher
@@ -32,15 +36,16 @@ test: setupdev ## run the tests; a part of them: make test ARGS="tests/unit -k n
 	@exec $(PYTHON_RUN) tests/run_tests.py $(ARGS)
 
 .PHONY: lint
-lint: setupdev ## check style, house rules, texts and shell scripts
+lint: setupdev tools ## check style, house rules, texts, shell scripts and HCL
 	@scripts/lint.sh
 
 .PHONY: format
-format: setupdev ## put Python and HCL into their standard form
+format: setupdev ## put Python and HCL into their standard form, renew the tables of HCL
 	@$(PYTHON_RUN) -m ruff check --fix-only --quiet .
 	@$(PYTHON_RUN) -m ruff format .
 	@if command -v terraform >/dev/null 2>&1; then \
 	    TF_CLI_CONFIG_FILE=/dev/null terraform fmt -recursive hcl_template; fi
+	@$(PYTHON_RUN) scripts/hcl_docs.py
 
 .PHONY: ci
 ci: lint test ## what the continuous integration runs: lint and test

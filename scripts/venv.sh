@@ -1,12 +1,13 @@
 #!/bin/sh
-# Make .venv and install a pinned requirements file into it; does nothing when both stand.
-# usage: scripts/venv.sh [requirements.txt]
+# Make .venv, or another folder, and install a pinned requirements file into it; does nothing when
+# both stand.
+# usage: scripts/venv.sh [requirements.txt [folder]]
 # PYTHON names the interpreter to use; uv is used when it is there.
 set -eu
 unset CDPATH
 cd -- "$(dirname -- "$0")/.."
 wanted=${1:-requirements.txt}
-venv=.venv
+venv=${2:-.venv}
 stamp=$venv/installed-$(basename "$wanted")
 
 say() { printf '%s\n' "$*" >&2; }

@@ -26,7 +26,13 @@ def test_tests_run_with_the_packages_that_the_portal_runs_with():
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-dev.txt", "requirements-npm.txt"]
+    "name",
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-npm.txt",
+        "requirements-tools.txt",
+    ],
 )
 def test_every_requirement_has_hashes(name):
     text = (PROJECT / name).read_text()
