@@ -1,0 +1,38 @@
+# One machine of a component. Another size stops and starts it, a larger disk grows in place; another
+# boot text (version, settings) or image replaces it.
+resource "aws_instance" "this" {
+  ami                         = var.ami_id
+  instance_type               = var.size
+  subnet_id                   = var.subnet_id
+  vpc_security_group_ids      = var.security_group_ids
+  iam_instance_profile        = var.profile_name
+  key_name                    = var.ssh_key_name == "" ? null : var.ssh_key_name
+  user_data                   = var.user_data
+  user_data_replace_on_change = true
+  associate_public_ip_address = false
+  ebs_optimized               = true
+  monitoring                  = true
+
+  metadata_options {
+    http_endpoint               = "enabled"
+    http_tokens                 = "required"
+    http_put_response_hop_limit = 1
+  }
+
+  root_block_device {
+    volume_type           = "gp3"
+    volume_size           = var.disk_gib
+    encrypted             = true
+    delete_on_termination = true
+    tags                  = merge(var.tags, { Name = var.name })
+  }
+
+  tags = merge(var.tags, { Name = var.name })
+
+  lifecycle {
+    precondition {
+      condition     = length(var.user_data) <= 16384
+      error_message = "The boot text of ${var.name} is over 16 KiB; EC2 takes no more."
+    }
+  }
+}
