@@ -53,8 +53,15 @@ variable "ssh_key_name" {
 }
 
 variable "user_data" {
-  description = "What cloud-init does at the first boot, without any secret; another text replaces the machine."
+  description = "What cloud-init does at the first boot, without any secret. Another text alone replaces nothing."
   type        = string
+  nullable    = false
+}
+
+variable "replace_on" {
+  description = "Values of which a change replaces the machine, for example its version; another image does, too."
+  type        = map(string)
+  default     = {}
   nullable    = false
 }
 

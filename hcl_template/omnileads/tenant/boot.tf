@@ -84,11 +84,17 @@ locals {
     dialer     = []
   }
 
+  # A change of any of these replaces a machine outside of groups.
+  boot_settings = {
+    for component, settings in local.settings :
+    component => merge(local.common_settings, settings, { COMPONENT = component })
+  }
+
   user_data = {
-    for component, settings in local.settings : component => templatefile("${path.module}/templates/user_data.tftpl", {
+    for component, settings in local.boot_settings : component => templatefile("${path.module}/templates/user_data.tftpl", {
       # Values stand in single quotes, so a shell takes them as they are.
       settings = join("", [
-        for name, value in merge(local.common_settings, settings, { COMPONENT = component }) :
+        for name, value in settings :
         "${name}='${replace(value, "'", "'\\''")}'\n"
       ])
       files = merge(

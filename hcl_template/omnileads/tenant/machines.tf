@@ -73,6 +73,7 @@ module "machine" {
   profile_name       = module.role[each.key].role_name
   ssh_key_name       = var.ssh_key_name
   user_data          = local.user_data[each.key]
+  replace_on         = local.boot_settings[each.key]
   tags               = local.component_tags[each.key]
 
   # A machine reads these at its first boot.

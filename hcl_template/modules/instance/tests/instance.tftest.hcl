@@ -34,8 +34,8 @@ run "closed_and_encrypted" {
   }
 
   assert {
-    condition     = !aws_instance.this.associate_public_ip_address && aws_instance.this.user_data_replace_on_change
-    error_message = "No public address; another boot text makes another machine."
+    condition     = !aws_instance.this.associate_public_ip_address
+    error_message = "No public address."
   }
 
   assert {

@@ -226,7 +226,6 @@ run "wrong_sizes" {
     websockets_root_disk_size = -1
     dialer_root_disk_size     = 100000
     pg_storage                = 19
-    pg_storage_max            = 70000
     mysql_storage             = 70000
     zone                      = 4
   }
@@ -235,7 +234,7 @@ run "wrong_sizes" {
     var.ec2_oml_size, var.ec2_asterisk_size, var.ec2_kamailio_size, var.ec2_redis_size, var.ec2_websockets_size,
     var.ec2_dialer_size, var.pg_rds_size, var.mysql_rds_size, var.customer_root_disk_size, var.asterisk_root_disk_size,
     var.kamailio_root_disk_size, var.redis_root_disk_size, var.websockets_root_disk_size, var.dialer_root_disk_size,
-    var.pg_storage, var.pg_storage_max, var.mysql_storage, var.zone,
+    var.pg_storage, var.mysql_storage, var.zone,
   ]
 }
 
@@ -272,33 +271,32 @@ run "wrong_behaviour" {
   command = plan
 
   variables {
-    environment             = "test"
-    rds_retention_days      = 36
-    rds_backup_window       = "5 o'clock"
-    rds_maintenance_window  = "05:00-06:00"
-    recordings_days         = -1
-    recordings_archive_days = -5
-    backups_days            = 1
-    old_versions_days       = 0
-    kamailio_shm_size       = 32
-    kamailio_pkg_size       = 4
-    ecctl                   = 10
-    sca                     = 1.5
-    ami_user                = "Admin User"
-    dialer_user             = "a'b"
-    schedule                = "$(reboot)"
-    pg_database             = "acme-oml"
-    pg_username             = "1acme"
-    mysql_database          = "w"
-    mysql_username          = "root!"
-    google_maps_center      = { lat = 91, lng = -181 }
-    instance_nic            = "eth0; reboot"
-    ssh_key_name            = "a key"
+    environment            = "test"
+    rds_retention_days     = 36
+    rds_backup_window      = "5 o'clock"
+    rds_maintenance_window = "05:00-06:00"
+    recordings_days        = -1
+    backups_days           = 1
+    old_versions_days      = 0
+    kamailio_shm_size      = 32
+    kamailio_pkg_size      = 4
+    ecctl                  = 10
+    sca                    = 1.5
+    ami_user               = "Admin User"
+    dialer_user            = "a'b"
+    schedule               = "$(reboot)"
+    pg_database            = "acme-oml"
+    pg_username            = "1acme"
+    mysql_database         = "w"
+    mysql_username         = "root!"
+    google_maps_center     = { lat = 91, lng = -181 }
+    instance_nic           = "eth0; reboot"
+    ssh_key_name           = "a key"
   }
 
   expect_failures = [
     var.environment, var.rds_retention_days, var.rds_backup_window, var.rds_maintenance_window, var.recordings_days,
-    var.recordings_archive_days, var.backups_days, var.old_versions_days, var.kamailio_shm_size,
+    var.backups_days, var.old_versions_days, var.kamailio_shm_size,
     var.kamailio_pkg_size, var.ecctl, var.sca, var.ami_user, var.dialer_user, var.schedule, var.pg_database,
     var.pg_username, var.mysql_database, var.mysql_username, var.google_maps_center, var.instance_nic,
     var.ssh_key_name,
@@ -309,6 +307,8 @@ run "wrong_networks_and_backups" {
   command = plan
 
   variables {
+    recordings_archive_days = -5
+    pg_storage_max          = 70000
     pstn_trunks             = ["192.0.2.0/33"]
     dialer_ui_cidrs         = ["0.0.0.0/0"]
     backup_time             = "24:00"
@@ -321,7 +321,7 @@ run "wrong_networks_and_backups" {
 
   expect_failures = [
     var.pstn_trunks, var.dialer_ui_cidrs, var.backup_time, var.restore_app_backup, var.restore_asterisk_backup,
-    var.domain_name, var.aws_region, var.time_zone,
+    var.domain_name, var.aws_region, var.time_zone, var.recordings_archive_days, var.pg_storage_max,
   ]
 }
 
