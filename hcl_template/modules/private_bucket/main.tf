@@ -82,6 +82,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       expiration {
         days = rule.value
       }
+
+      abort_incomplete_multipart_upload {
+        days_after_initiation = 7
+      }
     }
   }
 
@@ -90,10 +94,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 }
 
 resource "aws_s3_bucket_logging" "this" {
-  for_each = toset(var.log_bucket == "" ? [] : ["this"])
+  for_each = toset(var.log_to == null ? [] : ["this"])
 
   bucket        = aws_s3_bucket.this.id
-  target_bucket = var.log_bucket
+  target_bucket = var.log_to.bucket
   target_prefix = "s3/${var.name}/"
 }
 

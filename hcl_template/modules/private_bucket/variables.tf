@@ -40,11 +40,10 @@ variable "keep_versions_days" {
   }
 }
 
-variable "log_bucket" {
-  description = "Bucket that gets the access log of this one; empty: none."
-  type        = string
-  default     = ""
-  nullable    = false
+variable "log_to" {
+  description = "Bucket that gets the access log of this one, below s3/<name>/; null: none."
+  type        = object({ bucket = string })
+  default     = null
 }
 
 variable "policies" {

@@ -50,10 +50,9 @@ locals {
     trunk_sbc       = { from = var.shared.sbc_security_group_id, protocol = "udp", port = 5161, to_port = 5162 }
   }
 
-  # ... and are reached by it.
+  # ... and are reached by it. RTPengine's media ports are open anyway: browsers have any address.
   to_shared = {
     control_rtpengine = { to = var.shared.rtpengine_security_group_id, from = "kamailio", port = 22222, to_port = 22222 }
-    media_rtpengine   = { to = var.shared.rtpengine_security_group_id, from = "asterisk", port = 20000, to_port = 60000 }
     trunk_sbc         = { to = var.shared.sbc_security_group_id, from = "asterisk", port = 6060, to_port = 6060 }
     media_sbc         = { to = var.shared.sbc_security_group_id, from = "asterisk", port = 20000, to_port = 60000 }
   }

@@ -45,7 +45,7 @@ run "expiry_and_access_log" {
 
   variables {
     expire_days = 30
-    log_bucket  = "oml-prod-acme-shared1-access-logs"
+    log_to      = { bucket = "oml-prod-acme-shared1-access-logs" }
   }
 
   assert {
