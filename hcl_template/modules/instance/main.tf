@@ -7,15 +7,14 @@ resource "terraform_data" "replace" {
 
 resource "aws_instance" "this" {
   #checkov:skip=CKV_AWS_126:figures by the minute are priced per machine; every five minutes is enough
-  ami                         = var.ami_id
-  instance_type               = var.size
-  subnet_id                   = var.subnet_id
-  vpc_security_group_ids      = var.security_group_ids
-  iam_instance_profile        = var.profile_name
-  key_name                    = var.ssh_key_name == "" ? null : var.ssh_key_name
-  user_data                   = var.user_data
-  associate_public_ip_address = false
-  ebs_optimized               = true
+  ami                    = var.ami_id
+  instance_type          = var.size
+  subnet_id              = var.subnet_id
+  vpc_security_group_ids = var.security_group_ids
+  iam_instance_profile   = var.profile_name
+  key_name               = var.ssh_key_name == "" ? null : var.ssh_key_name
+  user_data              = var.user_data
+  ebs_optimized          = true
 
   metadata_options {
     http_endpoint               = "enabled"

@@ -34,11 +34,6 @@ run "closed_and_encrypted" {
   }
 
   assert {
-    condition     = !aws_instance.this.associate_public_ip_address
-    error_message = "No public address."
-  }
-
-  assert {
     condition     = aws_instance.this.tags["Name"] == "prod-acme-redis-EC2" && aws_instance.this.tags["omlsaas:component"] == "redis"
     error_message = "Name and component are tags."
   }
