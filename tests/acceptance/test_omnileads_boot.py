@@ -1,0 +1,79 @@
+"""A machine's boot text, rendered by the real Terraform as the tenant's root module does."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import TERRAFORM
+
+TENANT = Path(__file__).resolve().parent.parent.parent / "hcl_template/omnileads/tenant"
+SCRIPTS = TENANT / "templates/bin"
+EC2_LIMIT = 16 * 1024
+# More than a tenant has with a long domain.
+SETTINGS = "".join(
+    f"SETTING_{n}='it is 50 characters, with a \\\\ and a $HOME'\n" for n in range(30)
+)
+SHARED_FILES = ("lib", "boot")
+APP_FILES = (
+    "backup",
+    "restore",
+    "schedule-backup",
+    "set-inventory",
+    "reset-admin-password",
+    "admin_password.py",
+)
+COMPONENTS = sorted(path.name.removeprefix("install-") for path in SCRIPTS.glob("install-*"))
+
+pytestmark = [
+    pytest.mark.terraform,
+    pytest.mark.skipif(shutil.which(TERRAFORM) is None, reason="terraform is not installed"),
+]
+
+
+def rendered(folder: Path, files: dict[str, str]) -> str:
+    """Return the boot text with these scripts."""
+    (folder / "files.json").write_text(json.dumps({"settings": SETTINGS, "files": files}))
+    (folder / "main.tf").write_text(
+        f"""locals {{
+  given = jsondecode(file("files.json"))
+  text  = templatefile("{TENANT}/templates/user_data.tftpl", local.given)
+}}
+"""
+    )
+    done = subprocess.run(
+        [TERRAFORM, "console"],
+        cwd=folder,
+        env={"PATH": str(Path(shutil.which(TERRAFORM)).parent), "HOME": str(folder)},
+        input="jsonencode(local.text)",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_settings_and_scripts_arrive_as_they_were_written(tmp_path, component):
+    names = SHARED_FILES + (APP_FILES if component == "app" else ())
+    wanted = {name: (SCRIPTS / name).read_text() for name in names}
+    wanted["install"] = (SCRIPTS / f"install-{component}").read_text()
+
+    text = rendered(tmp_path, wanted)
+
+    assert text.startswith("#cloud-config\n")
+    config = yaml.safe_load(text)
+    assert config["runcmd"] == [["/opt/omlsaas/bin/boot"]]
+    arrived = {entry["path"]: entry for entry in config["write_files"]}
+    assert arrived.pop("/opt/omlsaas/settings")["content"] == SETTINGS
+    assert {Path(path).name: entry["content"] for path, entry in arrived.items()} == wanted
+    assert {entry["permissions"] for entry in arrived.values()} == {"0755"}
+
+
+def test_the_longest_boot_text_fits(tmp_path):
+    files = {name: (SCRIPTS / name).read_text() for name in SHARED_FILES + APP_FILES}
+    files["install"] = (SCRIPTS / "install-app").read_text()
+    assert len(rendered(tmp_path, files).encode()) < EC2_LIMIT
