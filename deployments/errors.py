@@ -309,3 +309,19 @@ class ProbeFailed(DeploymentError):
     """What was built does not answer in time."""
 
     message = _("%(url)s did not answer with %(wanted)s in time; the last answer was: %(answer)s.")
+
+
+class ParamsRefused(DeploymentError):
+    """What an action asks for one run is wrong: a sentence for each parameter."""
+
+    message = _("Not started: %(text)s")
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        self.problems = problems
+        super().__init__(text=" ".join(f"{name}: {why}" for name, why in problems.items()))
+
+
+class PointGone(DeploymentError):
+    """A restore point names what is no longer there."""
+
+    message = _("%(stack)s cannot go back to %(point)s: %(why)s")

@@ -1,14 +1,17 @@
 """What is done about it."""
 
+from deployments.models.backups import Backup, RestorePoint
 from deployments.models.logs import LogChunk
 from deployments.models.plans import Plan, StateVersion
 from deployments.models.runs import Run, RunEvent, RunStep
 from deployments.models.workers import Maintenance, WorkerHost
 
 __all__ = [
+    "Backup",
     "LogChunk",
     "Maintenance",
     "Plan",
+    "RestorePoint",
     "Run",
     "RunEvent",
     "RunStep",

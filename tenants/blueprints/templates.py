@@ -8,7 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 from omlsaas.lib.refusals import Refusal
 
-ROOTS = ("inputs", "outputs", "secrets", "shared", "stack", "region")
+ROOTS = (
+    "inputs", "outputs", "secrets", "shared", "stack", "region", "params", "backups", "point",
+)  # fmt: skip
 _PLACE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)+")
 
