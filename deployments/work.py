@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -71,7 +72,7 @@ class Work:
         found = rows.get(pk=self.run.stack_id)
         return {name: output.get("value") for name, output in found.items()}
 
-    def render(self, template: Any) -> Any:
+    def render(self, template: Any, quote: Callable[[str], str] | None = None) -> Any:
         """Return parameters of a step with their look-ups filled. Raises LookupMissing.
 
         Secrets are not among them: parameters are shown, and reach other machines.
@@ -90,7 +91,7 @@ class Work:
             "stack": {"name": stack.name, "id": stack.public_id},
             "region": {"slug": stack.region.slug, "domain_name": stack.region.domain_name},
         }
-        return blueprints.render(template, context)
+        return blueprints.render(template, context, quote)
 
     def say(self, text: str, progress: dict[str, Any] | None = None) -> None:
         """Write lines of the portal's own into the run's log, without secrets.

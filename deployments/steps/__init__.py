@@ -56,8 +56,9 @@ class StepKind:
     pieces: Sequence[Piece]
     # Other phases that blueprint.yaml may put it in with `phase:`.
     also: tuple[str, ...] = ()
-    # Pieces that look before anything of its phase is done, and those that clean up at the very
-    # end of the run, however it ends.
+    # Pieces that look, in the plan phase, at what it would do; that are done before anything else
+    # of its phase; that clean up at the very end of the run, however it ends.
+    look: Sequence[Piece] = ()
     first: Sequence[Piece] = ()
     last: Sequence[Piece] = ()
     # Parameters that blueprint.yaml may give: name → Python type.
@@ -110,6 +111,7 @@ def pieces_of(steps_wanted: Sequence[Mapping[str, Any]]) -> dict[str, list[Plann
     for step in wanted:
         found[step.phase] += step.plan(step.kind.first)
     for step in wanted:
+        found["plan"] += step.plan(step.kind.look, "plan")
         found[step.phase] += step.plan(step.kind.pieces)
     final = next((phase for phase in reversed(PHASES) if found[phase]), PHASES[0])
     for step in reversed(wanted):

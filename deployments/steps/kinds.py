@@ -2,7 +2,13 @@
 
 from deployments.steps import (  # noqa: F401  (they register themselves)
     KINDS,
+    asg_replace,
+    backups,
+    parameters,
     probe_http,
+    restore_point,
+    s3_empty,
+    ssm_command,
     state_copy,
     state_restore,
     terraform_apply,
