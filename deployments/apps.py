@@ -11,3 +11,4 @@ class DeploymentsConfig(AppConfig):
     def ready(self) -> None:
         """Register the refusals, so that stored codes have their sentences, and the checks."""
         from deployments import checks, errors  # noqa: F401  (they register themselves)
+        from deployments.cloud import errors as cloud_errors  # noqa: F401

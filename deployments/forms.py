@@ -154,22 +154,43 @@ class RegionForm(forms.Form):
     account = row_of(_("Cloud account"))
     slug = text(_("Name"), max_length=32, help_text=_("Such as sa-east-1. It never changes."))
     title = text(_("Place"), max_length=100, required=False)
+    code = text(_("Provider's region"), max_length=32, required=False,
+                help_text=_("Such as us-east-2; empty for own hosts and the lab."))  # fmt: skip
     domain_name = text(_("Domain name"), max_length=200, required=False)
     hosted_zone = text(_("Hosted zone"), max_length=64, required=False)
     owner_prefix = text(_("Owner prefix"), max_length=16, required=False)
     time_zone = one_of(_("Time zone"), zones, initial="UTC")
     state_backend = one_of(_("State backend"), StateBackend.choices)
+    backend_config = LabelsField(
+        label=_("Backend settings"),
+        help_text=_("Of an S3 bucket: bucket=name, dynamodb_table=name. Empty: a bucket is made."),
+    )
+    conn_str = text(
+        _("Address of the database of states"), max_length=2000, required=False,
+        help_text=_("Only for states in PostgreSQL. It is never shown again; empty keeps it."),
+    )  # fmt: skip
+    instances_remote = text(
+        _("Instances repository"), max_length=300, required=False,
+        help_text=_("Git remote that gets the inputs of each stack after an apply."),
+    )  # fmt: skip
+    endpoint_url = text(
+        _("API address"), max_length=200, required=False,
+        help_text=_("Only where it is not the provider's own, such as a local simulation."),
+    )  # fmt: skip
     max_runs = forms.IntegerField(
         label=_("Runs at once"), min_value=1, max_value=1000, initial=32,
         widget=forms.NumberInput(CONTROL),
     )  # fmt: skip
     ONCE = ("account", "slug", "state_backend")
+    LATER = ("title", "code", "domain_name", "hosted_zone", "owner_prefix", "time_zone",
+             "backend_config", "instances_remote", "endpoint_url", "max_runs")  # fmt: skip
 
     def __init__(self, *args: Any, region: Region | None = None, **kwargs: Any) -> None:
         if region is not None:
-            names = ("title", "domain_name", "hosted_zone", "owner_prefix", "time_zone", "max_runs")
-            kwargs["initial"] = {name: getattr(region, name) for name in names}
+            kwargs["initial"] = {name: getattr(region, name) for name in self.LATER}
         super().__init__(*args, **kwargs)
+        secret = self.fields["conn_str"]
+        secret.widget = forms.PasswordInput({**CONTROL, "autocomplete": "off"})
         if region is not None:
             for name in self.ONCE:
                 del self.fields[name]

@@ -192,6 +192,8 @@ STATE_ROOT = Path(env.str("STATE_ROOT", str(VAR_ROOT / "state")))
 BLUEPRINT_ROOT = Path(env.str("BLUEPRINT_ROOT", str(BASE_DIR / "hcl_template")))
 TERRAFORM_BIN = env.str("TERRAFORM_BIN", "terraform")
 PROVIDER_MIRROR = env.str("PROVIDER_MIRROR", "")
+# How often a call to a provider's API is tried in all (docs/aws.md).
+CLOUD_ATTEMPTS = env.int("CLOUD_ATTEMPTS", 4)
 WORKER_CAPACITY = env.int("WORKER_CAPACITY", 32)
 LEASE_S = env.int("LEASE_S", 15)
 LEASE_RENEW_S = env.int("LEASE_RENEW_S", 5)

@@ -65,6 +65,7 @@ def provided_values(stack: Stack, provided: Mapping[str, str]) -> dict[str, Any]
         "stack.name": stack.name,
         "stack.id": stack.public_id,
         "region.slug": region.slug,
+        "region.code": region.code,
         "region.domain_name": region.domain_name,
         "region.hosted_zone": region.hosted_zone,
         "region.owner_prefix": region.owner_prefix,

@@ -40,6 +40,12 @@ class WrongPlace(Refusal):
     message = _("%(name)s cannot stand there: %(why)s")
 
 
+class PlaceRefused(Refusal):
+    """A cloud account or region has a value that cannot work."""
+
+    message = _("%(name)s cannot be kept so: %(why)s")
+
+
 class InputsRefused(Refusal):
     """Values break the blueprint's rules; `problems` maps variable to sentence."""
 

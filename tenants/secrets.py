@@ -20,10 +20,12 @@ from django.db.models.functions import RowNumber
 
 from tenants.errors import KeyUnknown
 from tenants.models import Secret, Stack
+from tenants.models.accounts import OwnSecret
 from tenants.models.secrets import SecretKind
 
 NONCE_BYTES = 12
 KNOWN_VERSIONS = 3
+NO_SECRET = None
 
 
 @lru_cache(maxsize=8)
@@ -105,6 +107,25 @@ def reveal(secret: Secret, stack: Stack) -> str:
     """Return a secret's value. Doors that show it to a person leave an audit entry."""
     bound = _bound_to(stack, secret.kind, secret.name, secret.version)
     return decrypt(secret.key_id, secret.ciphertext, bound).decode()
+
+
+def _bound_to_row(row: OwnSecret) -> str:
+    return f"{row._meta.model_name}:{row.public_id}:secret"
+
+
+def keep_own(row: OwnSecret, value: str | None) -> None:
+    """Put the one secret of an account or region on its row, encrypted; the caller saves it."""
+    if value is NO_SECRET:
+        row.key_id, row.ciphertext = "", None
+    else:
+        row.key_id, row.ciphertext = encrypt(value.encode(), _bound_to_row(row))
+
+
+def own(row: OwnSecret) -> str:
+    """Return the one secret of an account or region in clear; empty when it has none."""
+    if not row.has_secret:
+        return ""
+    return decrypt(row.key_id, row.ciphertext, _bound_to_row(row)).decode()
 
 
 def _newest(stack: Stack, kind: str) -> dict[str, Secret]:

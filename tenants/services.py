@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -13,7 +13,6 @@ from tenants.errors import (
     ArchivedAlready,
     InputsRefused,
     NameRefused,
-    NameTaken,
     SecretTooShort,
     StillInUse,
     UnknownBlueprint,
@@ -28,7 +27,13 @@ from tenants.models import (
     Stack,
     Tenant,
 )
-from tenants.models.accounts import StateBackend
+from tenants.places import (  # noqa: F401  (services of places are called as services.…)
+    change_account,
+    change_region,
+    create_account,
+    create_region,
+)
+from tenants.rows import change, create_row
 
 SECRET_MIN_LENGTH = 8
 TENANT_FIELDS = ("title", "release", "time_zone", "labels", "notes")
@@ -45,30 +50,10 @@ def blueprint_kind(blueprint: str, kind: str) -> blueprints.Kind:
     return found.kinds[kind]
 
 
-def create_account(actor: Actor, *, name: str, provider: str, **fields: Any) -> CloudAccount:
-    """Create a cloud account."""
-    access.require(actor, "admin")
-    return _create(actor, CloudAccount(name=name, provider=provider, **fields), "account.create")
-
-
-def create_region(actor: Actor, *, account: CloudAccount, slug: str, **fields: Any) -> Region:
-    """Create a region of an account."""
-    access.require(actor, "admin")
-    _check_backend(slug, fields)
-    return _create(actor, Region(account=account, slug=slug, **fields), "region.create")
-
-
-def _check_backend(name: str, fields: dict[str, Any]) -> None:
-    """Refuse a state backend that no step can write to yet: the state would be lost."""
-    if fields.get("state_backend", StateBackend.LOCAL) != StateBackend.LOCAL:
-        why = _("states in an S3 bucket are not supported by this version. Choose the local one.")
-        raise WrongPlace(name=name, why=why)
-
-
 def create_release(actor: Actor, *, blueprint: str, name: str, **fields: Any) -> Release:
     """Create a release of a blueprint."""
     access.require(actor, "admin")
-    return _create(actor, Release(blueprint=blueprint, name=name, **fields), "release.create")
+    return create_row(actor, Release(blueprint=blueprint, name=name, **fields), "release.create")
 
 
 def create_shared_environment(
@@ -79,7 +64,7 @@ def create_shared_environment(
     _check_name(name, blueprint_kind(blueprint, "shared"))
     thing = SharedEnvironment(name=name, region=region, blueprint=blueprint, title=title, **fields)
     with transaction.atomic():
-        _create(actor, thing, "environment.create")
+        create_row(actor, thing, "environment.create")
         Stack.objects.create(
             name=name,
             kind="shared",
@@ -120,7 +105,7 @@ def create_tenant(
         **fields,
     )
     with transaction.atomic():
-        _create(actor, thing, "tenant.create")
+        create_row(actor, thing, "tenant.create")
         Stack.objects.create(
             name=name,
             kind="tenant",
@@ -151,65 +136,6 @@ def _check_place(
 def _check_name(name: str, kind: blueprints.Kind) -> None:
     if problem := kind.naming.problem(name):
         raise NameRefused(name=name, rule=problem)
-
-
-def _create(actor: Actor, thing: Any, action: str) -> Any:
-    """Save a new thing with its audit entry. A name in use becomes NameTaken."""
-    thing.clean_fields()
-    try:
-        with transaction.atomic():
-            thing.save(force_insert=True)
-            audit.record(actor, action, thing, after=_plain(thing))
-    except IntegrityError as error:
-        name = getattr(thing, "name", None) or thing.slug
-        raise NameTaken(name=name, kind=thing._meta.verbose_name) from error
-    return thing
-
-
-def _plain(thing: Any, names: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return a row's own columns as JSON values; related rows by their names."""
-    kept: dict[str, Any] = {}
-    for field in thing._meta.concrete_fields:
-        if names and field.name not in names:
-            continue
-        if not names and (not field.editable or field.primary_key):
-            continue
-        value = getattr(thing, field.name)
-        simple = isinstance(value, str | int | float | bool | list | dict | type(None))
-        kept[field.name] = value if simple else str(value)
-    return kept
-
-
-def change(actor: Actor, thing: Any, action: str, kind: str = "change", **fields: Any) -> Any:
-    """Change columns of a living thing; nothing is written when nothing differs.
-
-    Raises ValidationError for values that break a column's rule, NameTaken for a name in use.
-    """
-    access.require(actor, kind, thing)
-    if isinstance(thing, Region):
-        _check_backend(thing.slug, fields)
-    if getattr(thing, "archived_at", None):
-        raise ArchivedAlready(name=thing, when=thing.archived_at.date())
-    with transaction.atomic():
-        row = type(thing)._base_manager.select_for_update(of=("self",)).get(pk=thing.pk)
-        before = _plain(row, tuple(fields))
-        for name, value in fields.items():
-            setattr(row, name, value)
-            setattr(thing, name, value)
-        row.clean_fields(exclude=[f.name for f in row._meta.fields if f.name not in fields])
-        old, new = audit.changes(before, _plain(row, tuple(fields)))
-        if old or new:
-            _save_changed(row, list(fields))
-            audit.record(actor, action, row, before=old, after=new)
-    return thing
-
-
-def _save_changed(row: Any, names: list[str]) -> None:
-    try:
-        with transaction.atomic():
-            row.save(update_fields=names)
-    except IntegrityError as error:
-        raise NameTaken(name=str(row), kind=row._meta.verbose_name) from error
 
 
 def change_tenant(actor: Actor, tenant: Tenant, **fields: Any) -> Tenant:

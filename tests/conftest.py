@@ -76,3 +76,19 @@ def lab(places: Path, db: None):
     from tests.lab import make_lab
 
     return make_lab()
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[object]:
+    """Return a local AWS API, started once."""
+    from tests.awsapi import running
+
+    with running() as api:
+        yield api
+
+
+@pytest.fixture
+def aws(aws_server) -> object:
+    """Return the local AWS API with nothing in it."""
+    aws_server.reset()
+    return aws_server

@@ -96,9 +96,7 @@ def region_page(request: HttpRequest, region_id: str) -> HttpResponse:
 
 def _change(request: HttpRequest, region: Region, form: RegionForm) -> bool:
     actor, data = from_request(request), form.cleaned_data
-    done = attempt(
-        form, lambda: services.change(actor, region, "region.change", kind="admin", **data)
-    )
+    done = attempt(form, lambda: services.change_region(actor, region, **data))
     return done is not None
 
 

@@ -47,23 +47,49 @@ def _without(more: dict[str, Any], name: str) -> dict[str, Any]:
     return {**more, "fields": tuple(field for field in more["fields"] if field != name)}
 
 
+def write_only(label: Any, help_text: Any) -> forms.CharField:
+    """Return a field for a secret that is stored and never shown again: empty keeps it."""
+    return forms.CharField(
+        label=label,
+        required=False,
+        strip=True,
+        max_length=2000,
+        widget=forms.PasswordInput({"class": "vTextField", "autocomplete": "off"}),
+        help_text=help_text,
+    )
+
+
+class CloudAccountForm(PortalForm):
+    """A cloud account; its secret key is typed and never shown."""
+
+    secret_key = write_only(
+        _("Secret access key"), _("Stored encrypted and never shown again. Empty keeps it.")
+    )
+
+
 @admin.register(CloudAccount)
 class CloudAccountAdmin(ArchiveMixin, GivenOnceAdmin):
     """Accounts at providers."""
 
+    form = CloudAccountForm
     may_add = may_change = True
     given_once = ("name", "provider")
     list_display = (
         "name",
         "provider",
         "account_number",
+        "access_key_id",
         "role_arn",
         stamp("created_at", _("made")),
     )
     list_filter = (ArchivedFilter, "provider")
     search_fields = ("name", "account_number")
     ordering = ("name",)
-    fields = ("name", "provider", "account_number", "role_arn", "external_id", "reason")
+    fieldsets = (
+        (None, {"fields": ("name", "provider", "account_number")}),
+        (_("Access"), {"fields": ("access_key_id", "secret_key", "role_arn", "external_id")}),
+        (None, {"fields": ("reason",)}),
+    )
 
     def create(self, actor: Actor, data: dict[str, Any]) -> CloudAccount:
         """Create an account."""
@@ -71,13 +97,17 @@ class CloudAccountAdmin(ArchiveMixin, GivenOnceAdmin):
 
     def change(self, actor: Actor, obj: CloudAccount, data: dict[str, Any]) -> CloudAccount:
         """Change an account."""
-        return services.change(actor, obj, "account.change", kind="admin", **data)
+        return services.change_account(actor, obj, **data)
 
 
 class RegionForm(PortalForm):
     """A region."""
 
     time_zone = forms.ChoiceField(label=_("Time zone"), choices=time_zones, initial="UTC")
+    conn_str = write_only(
+        _("Address of the database of states"),
+        _("Only for states in PostgreSQL: postgres://… It is never shown again. Empty keeps it."),
+    )
 
 
 @admin.register(Region)
@@ -96,8 +126,13 @@ class RegionAdmin(ArchiveMixin, GivenOnceAdmin):
     ordering = ("slug",)
     fieldsets = (
         (None, {"fields": ("account", "slug", "title", "time_zone")}),
+        (_("Provider"), {"fields": ("code", "endpoint_url", "probe")}),
         (_("Names"), {"fields": ("domain_name", "hosted_zone", "owner_prefix")}),
-        (_("State and limits"), {"fields": ("state_backend", "backend_config", "max_runs")}),
+        (
+            _("State and limits"),
+            {"fields": ("state_backend", "backend_config", "conn_str", "max_runs")},
+        ),
+        (_("Instances repository"), {"fields": ("instances_remote",)}),
         (None, {"fields": ("reason",)}),
     )
 
@@ -107,7 +142,7 @@ class RegionAdmin(ArchiveMixin, GivenOnceAdmin):
 
     def change(self, actor: Actor, obj: Region, data: dict[str, Any]) -> Region:
         """Change a region."""
-        return services.change(actor, obj, "region.change", kind="admin", **data)
+        return services.change_region(actor, obj, **data)
 
 
 class ReleaseForm(PortalForm):

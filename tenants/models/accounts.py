@@ -21,14 +21,32 @@ class Provider(models.TextChoices):
     HOSTS = "hosts", _("Own hosts")
 
 
-class CloudAccount(Archivable):
-    """An account at a provider, with the way to reach it."""
+class OwnSecret(models.Model):
+    """A row with one secret of its own, encrypted by tenants.secrets and never shown."""
+
+    key_id = models.CharField(max_length=32, blank=True, editable=False)
+    ciphertext = models.BinaryField(null=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def has_secret(self) -> bool:
+        """Tell whether a secret is stored."""
+        return bool(self.key_id)
+
+
+class CloudAccount(OwnSecret, Archivable):
+    """An account at a provider, with the way to reach it. Its secret: the secret access key."""
 
     public_id = public_id("acc")
     name = models.CharField(_("name"), max_length=64, validators=[SLUG])
     provider = models.CharField(_("provider"), max_length=16, choices=Provider.choices)
     account_number = models.CharField(_("account number"), max_length=32, blank=True)
-    role_arn = models.CharField(_("role ARN"), max_length=200, blank=True)
+    access_key_id = models.CharField(_("access key id"), max_length=128, blank=True)
+    role_arn = models.CharField(
+        _("role ARN"), max_length=200, blank=True, help_text=_("Assumed with the access key.")
+    )
     external_id = models.CharField(_("external id"), max_length=200, blank=True)
 
     class Meta:
@@ -53,6 +71,7 @@ class StateBackend(models.TextChoices):
 
     LOCAL = "local", _("On one worker host")
     S3 = "s3", _("S3 bucket")
+    PG = "pg", _("PostgreSQL")
 
 
 class RegionQuerySet(RegionScoped, ArchiveQuerySet):
@@ -65,13 +84,25 @@ class RegionQuerySet(RegionScoped, ArchiveQuerySet):
     }
 
 
-class Region(Archivable):
-    """One region of one account, or a site of own hosts."""
+class Region(OwnSecret, Archivable):
+    """One region of one account, or a site of own hosts.
+
+    Its secret: the address of the PostgreSQL database that keeps its states (backend pg).
+    """
 
     public_id = public_id("reg")
     account = models.ForeignKey(CloudAccount, models.PROTECT, related_name="regions")
     slug = models.CharField(_("name"), max_length=32, validators=[SLUG])
     title = models.CharField(_("place"), max_length=100, blank=True)
+    code = models.CharField(
+        _("provider's region"), max_length=32, blank=True, help_text=_("Such as us-east-2.")
+    )
+    endpoint_url = models.CharField(
+        _("API address"),
+        max_length=200,
+        blank=True,
+        help_text=_("Only where it is not the provider's own, such as a local simulation."),
+    )
     domain_name = models.CharField(_("domain name"), max_length=200, blank=True)
     hosted_zone = models.CharField(_("hosted zone"), max_length=64, blank=True)
     owner_prefix = models.CharField(_("owner prefix"), max_length=16, blank=True)
@@ -82,7 +113,24 @@ class Region(Archivable):
         choices=StateBackend.choices,
         default=StateBackend.LOCAL,
     )
-    backend_config = models.JSONField(_("backend settings"), default=dict, blank=True)
+    backend_config = models.JSONField(
+        _("backend settings"),
+        default=dict,
+        blank=True,
+        help_text=_("Of an S3 bucket: bucket, dynamodb_table. Without a bucket one is made."),
+    )
+    probe = models.JSONField(
+        _("probe"),
+        default=dict,
+        blank=True,
+        help_text=_("How to reach what was built: resolver (address:port), port, ca_file."),
+    )
+    instances_remote = models.CharField(
+        _("instances repository"),
+        max_length=300,
+        blank=True,
+        help_text=_("Git remote that gets the inputs of each stack after an apply."),
+    )
     max_runs = models.PositiveSmallIntegerField(
         _("runs at once"), default=32, validators=[MinValueValidator(1)]
     )

@@ -78,6 +78,9 @@ class Stack(models.Model):
     # A code with parameters (`{"code": …, "params": {…}}`); the sentence is made when shown.
     suspect_reason = models.JSONField(_("why suspect"), null=True, blank=True)
     suspect_checked_at = models.DateTimeField(_("plan-only since"), null=True, blank=True)
+    # Who holds the lock of the state, when an engine was refused by it: id, who, operation,
+    # created, path, and the run that met it.
+    state_lock = models.JSONField(_("state lock"), null=True, blank=True)
     has_drift = models.BooleanField(_("drift"), default=False)
     is_auto_apply = models.BooleanField(_("apply without confirmation"), default=False)
     is_auto_destroy = models.BooleanField(

@@ -20,8 +20,8 @@ from deployments.errors import (
 from deployments.models import Maintenance, Run
 from deployments.runstatus import HOLDS_STACK, RunStatus
 from deployments.services import admit_waiting, cancel_run, discard_run, mark_suspect, queue_run
-from tenants import actors, services
-from tenants.errors import ArchivedAlready, InputsRefused, NotAllowed, WrongPlace
+from tenants import actors
+from tenants.errors import ArchivedAlready, InputsRefused, NotAllowed
 from tenants.models import AuditEntry, Secret, Stack
 from tests.factories import make_run, make_user
 from tests.lab import install_on_paper
@@ -231,10 +231,3 @@ def test_ten_at_once_give_one_holder_and_ordered_numbers(lab):
     runs = Run.objects.filter(stack__name="acme")
     assert sorted(runs.values_list("number", flat=True)) == list(range(1, 11))
     assert runs.filter(status__in=HOLDS_STACK).count() == 1
-
-
-def test_a_backend_that_nothing_writes_to_is_refused(lab):
-    with pytest.raises(WrongPlace, match="not supported"):
-        services.create_region(
-            lab.actor, account=lab.region.account, slug="cloud", state_backend="s3"
-        )

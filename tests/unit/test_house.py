@@ -12,7 +12,9 @@ ENGINE_LIBRARIES = {"python_terraform", "orjson", "zstandard"}
 ROOMS = [
     ("deployments.runstatus",),
     ("deployments.errors",),
+    ("deployments.cloud.errors", "deployments.cloud.diagnoses"),
     ("deployments.models",),
+    ("deployments.cloud",),
     ("deployments.notify", "deployments.identity", "deployments.doorbell", "deployments.facts"),
     ("deployments.logs", "deployments.logstore", "deployments.logcompact"),
     ("deployments.services",),
@@ -111,6 +113,12 @@ def test_only_the_runner_starts_processes():
 
     paths = [p for p in files("deployments") if "runner" not in p.parts] + files("tenants")
     assert not offences(paths, forbidden)
+
+
+def test_only_the_cloud_package_speaks_to_a_provider():
+    paths = files("deployments") + files("tenants") + files("omlsaas")
+    paths = [p for p in paths if not module_name(p).startswith("deployments.cloud")]
+    assert not offences(paths, lambda _, name: within(name, "boto3") or within(name, "botocore"))
 
 
 def test_the_launcher_imports_no_django():
