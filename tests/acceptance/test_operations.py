@@ -11,6 +11,7 @@ from deployments.errors import ParamsRefused
 from deployments.models import Backup, Run
 from deployments.runstatus import RunStatus
 from deployments.services import confirm_run
+from tenants import secrets
 from tenants.models import AuditEntry, Secret
 from tests.operated import Agent, commands_sent, make_group, make_operated, members
 
@@ -289,30 +290,25 @@ def test_a_legal_hold_on_a_run_keeps_the_bucket(operated, worker):
 
 
 def test_a_new_password_is_handed_over_and_taken_away(operated, worker):
-    handed: list[str] = []
+    handed: list[dict] = []
 
-    def read(_command):
+    def take(_command):
         name = "/omlsaas/acme/handover/admin"
-        ssm = operated.aws.client("ssm")
-        found = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
-        handed.append(found["Value"])
-        assert found["Type"] == "SecureString"
+        found = operated.aws.client("ssm").get_parameter(Name=name, WithDecryption=True)
+        handed.append(found["Parameter"])
+        operated.put("taken/admin")
 
-    with Agent(operated.aws, read) as agent:
+    with Agent(operated.aws, take):
         run = do(worker, operated.queue("reset_password"))
-        # The simulation answers at once; a real agent is waited for.
-        agent.stop.wait(0.5)
     assert run.status == S.APPLIED, (run.error_text, log_of(run))
     assert operated.parameters() == []
     secret = Secret.objects.get(stack=operated.stack(), kind="handed")
     assert secret.name == f"run-{run.number}.admin_password"
-    from tenants import secrets
-
     value = secrets.reveal(secret, operated.stack())
+    assert [(one["Type"], one["Value"]) for one in handed] == [("SecureString", value)]
     assert len(value) == 20
     assert value not in log_of(run)
     assert all(value not in str(one) for one in commands_sent(operated))
-    assert handed in ([value], [])
 
 
 def test_a_password_that_nobody_took_over_is_forgotten(operated, worker):

@@ -21,8 +21,19 @@ variable "has_dialer" {
   default     = false
 }
 
+variable "fails" {
+  type        = bool
+  description = "Whether the apply fails."
+  default     = false
+}
+
 resource "terraform_data" "app" {
-  input = [var.app_version, var.size]
+  input            = [var.app_version, var.size]
+  triggers_replace = [var.app_version, var.fails]
+
+  provisioner "local-exec" {
+    command = var.fails ? "exit 7" : "true"
+  }
 }
 
 output "url" {
