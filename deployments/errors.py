@@ -305,12 +305,6 @@ class ClosedByHand(DeploymentError):
     message = _("Declared gone by %(by)s: %(reason)s")
 
 
-class ProbeFailed(DeploymentError):
-    """What was built does not answer in time."""
-
-    message = _("%(url)s did not answer with %(wanted)s in time; the last answer was: %(answer)s.")
-
-
 class ParamsRefused(DeploymentError):
     """What an action asks for one run is wrong: a sentence for each parameter."""
 

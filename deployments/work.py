@@ -160,6 +160,8 @@ class Work:
     def pause(self, seconds: float) -> None:
         """Wait inside a long call, minding shutdown, lease and cancel."""
         if self.stop.wait(seconds):
+            # Another worker of this host goes on at once.
+            self.fence(lease_until=timezone.now())
             raise Stopping
         self.check_cancel()
 

@@ -1,7 +1,6 @@
 """A tenant whose operations run against a local AWS API, and what stands outside of our code."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -143,8 +142,3 @@ class Agent:
 def commands_sent(made: Operated) -> list[dict[str, Any]]:
     """Return all commands that were sent."""
     return made.aws.client("ssm").list_commands()["Commands"]
-
-
-def wait_a_moment() -> None:
-    """Let the simulation's clock, which counts seconds, go on."""
-    time.sleep(1.1)

@@ -50,8 +50,11 @@ def _probe(work: Work, params: Mapping[str, Any]) -> None:
     url = work.render(params["url"])
     if not url:
         return
-    probe = Probe(url, _stages(url, params), _way(work), verify=params.get("verify_tls", True))
     limit = float(params.get("timeout_s", TIMEOUT_S))
+    try:
+        probe = Probe(url, _stages(url, params), _way(work), verify=params.get("verify_tls", True))
+    except NoAnswer as wrong:
+        raise NotReady(url=url, stage=_("address"), limit=0, answer=wrong) from wrong
     began, told, turn = time.monotonic(), Told(probe.names), 0
     work.say(_("Waiting for %s.") % url, told.to_json())
     while not _try(work, probe, told, began):

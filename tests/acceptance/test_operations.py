@@ -1,16 +1,19 @@
 """Operations beside Terraform: commands, backups, groups, buckets, handed-over secrets."""
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
-from deployments import logstore
+from deployments import execution, logstore
 from deployments.errors import ParamsRefused
-from deployments.models import Backup, Run
+from deployments.models import Backup, Run, RunStep
 from deployments.runstatus import RunStatus
-from deployments.services import confirm_run
+from deployments.services import cancel_run, confirm_run
+from deployments.steps import pieces_of
+from deployments.worker import Worker
 from tenants import secrets
 from tenants.models import AuditEntry, Secret
 from tests.operated import Agent, commands_sent, make_group, make_operated, members
@@ -317,3 +320,62 @@ def test_a_password_that_nobody_took_over_is_forgotten(operated, worker):
     assert run.error["code"] == "NoInstance"
     assert operated.parameters() == []
     assert not Secret.objects.filter(kind="handed").exists()
+
+
+# -- cancel, worker's end --------------------------------------------------------------------
+
+
+def waiting(run: Run) -> bool:
+    """Tell whether the run waits for an object, its order lent."""
+    return run.steps.filter(kind="s3.await_object", ended_at__isnull=True).exists()
+
+
+def test_a_cancel_in_a_call_takes_the_order_away(operated, worker, wait_until):
+    run = operated.queue("wait")
+    thread = threading.Thread(target=worker.work, args=(run.public_id,))
+    thread.start()
+    wait_until(lambda: waiting(run), what="the waiting step")
+    assert operated.parameters() == ["/omlsaas/acme/boot/app"]
+    cancel_run(operated.actor, run)
+    thread.join(20)
+    run.refresh_from_db()
+    assert run.status == S.CANCELED
+    assert operated.parameters() == []
+
+
+def test_another_worker_goes_on_with_a_call(operated, worker, wait_until):
+    run = operated.queue("wait")
+    thread = threading.Thread(target=worker.work, args=(run.public_id,))
+    thread.start()
+    wait_until(lambda: waiting(run), what="the waiting step")
+    worker.stop.set()
+    thread.join(10)
+    run.refresh_from_db()
+    assert run.status == S.CONFIGURING
+    second = Worker()
+    second._adopt(run.steps.get(ended_at__isnull=True))
+    operated.put(f"backups/app/{NAME}.tar.gz")
+    wait_until(lambda: Run.objects.get(pk=run.pk).is_ended, what="the end")
+    second.shut_down()
+    run.refresh_from_db()
+    assert run.status == S.APPLIED, run.error_text
+    assert operated.parameters() == []
+
+
+def test_a_command_is_not_sent_twice_when_a_worker_died(operated, worker):
+    run = operated.queue("backup")
+    ssm = operated.aws.client("ssm")
+    # The worker before this one sent it, and died before it could write that down.
+    ssm.send_command(
+        InstanceIds=[operated.machines["acme"]], DocumentName="AWS-RunShellScript",
+        Parameters={"commands": ["true"]}, Comment=f"{run.public_id} step 2",
+    )  # fmt: skip
+    work = execution.claim(run.public_id, worker.identity.id)
+    pieces = pieces_of(run.steps_wanted)
+    execution.do_piece(work, pieces, pieces["configure"][0])
+    with backup_agent(operated):
+        RunStep.objects.filter(pk=work.step.pk).update(epoch=2)
+        work.step.refresh_from_db()
+        execution.drive(work)
+    assert len(commands_sent(operated)) == 1
+    assert Run.objects.get(pk=run.pk).status == S.APPLIED

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from deployments.models import Backup, RestorePoint, Run
 from deployments.runstatus import RunStatus
-from deployments.services import cancel_run, confirm_run
+from deployments.services import confirm_run
 from tenants import services
 from tenants.models import ComponentPin, Release, Stack
 from tests.acceptance.test_operations import (
@@ -144,30 +144,6 @@ def test_a_failure_after_the_apply_takes_the_order_away(operated, worker):
     assert (run.status, run.error["code"]) == (S.ERRORED, "GroupMissing")
     assert operated.parameters() == []
     assert run.steps.filter(kind="parameter.take").count() == 1
-
-
-def test_a_cancel_after_the_apply_takes_the_order_away(operated, worker, wait_until):
-    install(operated, worker)
-    make_group(operated, size=1)
-    groups = operated.aws.client("autoscaling")
-    operated.put(f"backups/app/{NAME}.tar.gz")
-    run = operated.queue("upgrade", inputs={"app_version": "2.0"})
-    do(worker, run)
-    # The group never becomes whole: its machine is sick.
-    sick = members(operated)
-    confirm_run(operated.actor, Run.objects.get(pk=run.pk), has_read=True)
-    thread = threading.Thread(target=worker.work, args=(run.public_id,))
-    thread.start()
-    wait_until(lambda: set(members(operated)) - set(sick), what="the successor")
-    for instance in members(operated):
-        groups.set_instance_health(InstanceId=instance, HealthStatus="Unhealthy")
-    if Run.objects.get(pk=run.pk).is_ended:
-        pytest.skip("the group was whole before it could be made sick")
-    cancel_run(operated.actor, Run.objects.get(pk=run.pk))
-    thread.join(30)
-    run.refresh_from_db()
-    assert run.status in (S.CANCELED, S.APPLIED)
-    assert operated.parameters() == []
 
 
 def test_going_back_to_a_restore_point(operated, worker):
