@@ -147,7 +147,9 @@ def why_not_by_itself(work: Work) -> NeedsConfirmation | None:
     if loud:
         return NeedsConfirmation(what=", ".join(found["about"] for found in loud))
     view = Plan.objects.values_list("view", flat=True).get(run=work.run)
-    ending = [r["address"] for r in view.get("resources", ()) if r["action"] in ("replace", "delete")]
+    ending = [
+        r["address"] for r in view.get("resources", ()) if r["action"] in ("replace", "delete")
+    ]
     holding = [address for address in ending if work.kind.holds(address)]
     if holding:
         return NeedsConfirmation(what=", ".join(holding[:5]))

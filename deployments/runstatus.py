@@ -32,9 +32,7 @@ _AFTER_WORK = {S.ERRORED, S.CANCELED, S.LOST}
 TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     S.PENDING: frozenset({S.PLAN_QUEUED, S.CANCELED, S.ERRORED}),
     # An action without a plan begins with its first phase.
-    S.PLAN_QUEUED: frozenset(
-        {S.PLANNING, S.CONFIGURING, S.VERIFYING, S.CANCELED, S.ERRORED}
-    ),
+    S.PLAN_QUEUED: frozenset({S.PLANNING, S.CONFIGURING, S.VERIFYING, S.CANCELED, S.ERRORED}),
     # What only prepared, and found nothing to decide, goes on by itself.
     S.PLANNING: frozenset(
         {S.PLANNED, S.PLANNED_AND_FINISHED, S.CONFIGURING, S.VERIFYING, *_AFTER_WORK}

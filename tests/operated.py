@@ -79,9 +79,7 @@ def _make_cloud(made: Operated, name: str) -> None:
     s3.create_bucket(
         Bucket=f"data-{name}", CreateBucketConfiguration={"LocationConstraint": "us-east-2"}
     )
-    s3.put_bucket_versioning(
-        Bucket=f"data-{name}", VersioningConfiguration={"Status": "Enabled"}
-    )
+    s3.put_bucket_versioning(Bucket=f"data-{name}", VersioningConfiguration={"Status": "Enabled"})
     started = ec2.run_instances(
         ImageId=IMAGE, MinCount=1, MaxCount=1,
         TagSpecifications=[{"ResourceType": "instance", "Tags": tags(name, "app")}],
@@ -96,7 +94,8 @@ def make_group(made: Operated, name: str = "acme", size: int = 2, owner: str = "
     groups.create_launch_configuration(
         LaunchConfigurationName=f"lc-{name}", ImageId=IMAGE, InstanceType="t2.micro"
     )
-    keep = {"PropagateAtLaunch": True, "ResourceId": f"app-{name}", "ResourceType": "auto-scaling-group"}
+    keep = {"PropagateAtLaunch": True, "ResourceId": f"app-{name}"}
+    keep["ResourceType"] = "auto-scaling-group"
     groups.create_auto_scaling_group(
         AutoScalingGroupName=f"app-{name}", LaunchConfigurationName=f"lc-{name}",
         MinSize=0, MaxSize=5, DesiredCapacity=size, VPCZoneIdentifier=subnet,

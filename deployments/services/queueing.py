@@ -72,14 +72,14 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
     """Queue one action over one stack and return the run, which may have to wait.
 
     With `inputs` or `new_secrets` the stack's desired inputs are changed first, in the same
-    transaction. `params` are for this run alone. `typed_name` is compared where the action asks for the stack's name; a command
-    whose user named the stack on its line passes None. A repeated `request_key` of the same
+    transaction. `params` are for this run alone. `typed_name` is compared where the action asks
+    for the stack's name; a command whose user named the stack on its line passes None. A repeated `request_key` of the same
     actor gives the first run again. Raises Refusal subclasses; then nothing was written.
     """
     found = find_action(stack, action)
     access.require(actor, found.kind, stack)
     content = [stack.public_id, action, reason, inputs or {}, sorted(new_secrets or {})]
-    digest = canonical_digest(content + [params] if params else content)
+    digest = canonical_digest([*content, params] if params else content)
     with transaction.atomic():
         lock_place(stack)
         if request_key and (first := _repeated(actor, request_key, digest)):

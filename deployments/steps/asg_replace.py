@@ -11,8 +11,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deployments.errors import GroupMissing, NotReplaced
 from deployments.steps import Piece, StepKind, register
+from deployments.steps.errors import GroupMissing, NotReplaced
 from deployments.steps.provider import asking, check_own, client
 from deployments.work import Work
 
@@ -66,9 +66,7 @@ def _tell(work: Work, old: list[str], done: int, text: str, gone: list[str] | No
     work.say(text, {"old": old, "gone": gone, "done": done, "total": len(old), "text": text})
 
 
-def _take_out(
-    work: Work, groups: Any, name: str, instance: str, number: int, count: int
-) -> None:
+def _take_out(work: Work, groups: Any, name: str, instance: str, number: int, count: int) -> None:
     """Terminate one machine, unless the group has let it go already."""
     work.check_cancel()
     standing = {one["InstanceId"]: one for one in _group(groups, name)["Instances"]}
@@ -83,9 +81,7 @@ def _take_out(
     _tell(work, progress["old"], number, text, [*progress["gone"], instance])
 
 
-def _wait(
-    work: Work, groups: Any, name: str, instance: str, target: str, limit: int
-) -> None:
+def _wait(work: Work, groups: Any, name: str, instance: str, target: str, limit: int) -> None:
     """Wait until the group is whole and healthy without that machine."""
     until, before = time.monotonic() + limit, ""
     while True:

@@ -10,10 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deployments.errors import BackupTooOld, NoBackupSeen
 from deployments.models import Backup
 from deployments.services.backups import Seen, see_backups
 from deployments.steps import Piece, StepKind, register
+from deployments.steps.errors import BackupTooOld, NoBackupSeen
 from deployments.steps.provider import asking, client, own_bucket
 from deployments.work import Work
 from omlsaas.lib.amounts import amount
@@ -154,9 +154,12 @@ register(
         first=(_piece("s3.note", gettext_lazy("Note the backups so far"), _note),),
         pieces=(_piece("s3.await_object", gettext_lazy("Wait for the backup"), _await),),
         params={
-            "bucket": str, "prefix": str, "component": str, "timeout_s": int,
+            "bucket": str,
+            "prefix": str,
+            "component": str,
+            "timeout_s": int,
             "skip_if_fresh_h": int,
-        },  # fmt: skip
+        },
         cancel="stops at the next look",
         resume="goes on to look",
     )

@@ -17,8 +17,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deployments.cloud.words import code_of
-from deployments.errors import ParameterNotOurs
+from deployments.services.handed import handed_name
 from deployments.steps import Piece, StepKind, register
+from deployments.steps.errors import ParameterNotOurs
 from deployments.steps.provider import asking, client
 from deployments.work import Work
 from tenants import secrets
@@ -68,11 +69,6 @@ def _lend(work: Work, params: Mapping[str, Any]) -> None:
     _put(work, name, json.dumps(told), "String")
     words = ", ".join(f"{key} = {value or '–'}" for key, value in order.items())
     work.say(_("%(name)s says for this run: %(words)s") % {"name": name, "words": words})
-
-
-def handed_name(run: Any, name: str) -> str:
-    """Return what a secret that a run hands over is called among the stack's secrets."""
-    return f"run-{run.number}.{name}"
 
 
 def _hand_over(work: Work, params: Mapping[str, Any]) -> None:

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deployments.errors import NotReady
 from deployments.steps import Piece, StepKind, register
+from deployments.steps.errors import NotReady
 from deployments.steps.probing import NoAnswer, Probe, Stage, Way
 from deployments.work import Work
 
@@ -107,9 +107,7 @@ register(
         name="probe.http",
         phase="verify",
         pieces=(
-            Piece(
-                "probe.http", gettext_lazy("Wait for an answer"), call=_probe, error_kind="step"
-            ),
+            Piece("probe.http", gettext_lazy("Wait for an answer"), call=_probe, error_kind="step"),
         ),
         params={"url": str, "status": int, "stages": list, "timeout_s": int, "verify_tls": bool},
         cancel="stops at the next try",

@@ -6,7 +6,7 @@ from typing import Any
 
 from deployments.cloud import sessions
 from deployments.cloud.words import API_ERRORS, refusal_for
-from deployments.errors import BucketNotOurs, InstanceNotOurs, NoInstance
+from deployments.steps.errors import BucketNotOurs, InstanceNotOurs, NoInstance
 from deployments.work import Work
 
 STACK_TAG, COMPONENT_TAG = "omlsaas:stack", "omlsaas:component"

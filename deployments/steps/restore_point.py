@@ -27,9 +27,7 @@ register(
         name="restore_point.keep",
         phase="apply",
         also=("plan", "configure"),
-        pieces=(
-            Piece("restore_point.keep", gettext_lazy("Keep a restore point"), call=_keep),
-        ),
+        pieces=(Piece("restore_point.keep", gettext_lazy("Keep a restore point"), call=_keep),),
         cancel="nothing to stop",
         resume="done again",
     )

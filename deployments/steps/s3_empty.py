@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deployments.cloud.words import code_of
-from deployments.errors import BucketLocked, BucketNotEmpty, NotDeleted, TimedOut, WillEmpty
+from deployments.errors import TimedOut
 from deployments.models import Run
 from deployments.steps import Piece, StepKind, engine, register
+from deployments.steps.errors import BucketLocked, BucketNotEmpty, NotDeleted, WillEmpty
 from deployments.steps.provider import asking, client, own_bucket
 from deployments.work import Work
 from omlsaas.lib.amounts import amount

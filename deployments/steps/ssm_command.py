@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deployments.cloud.words import code_of
-from deployments.errors import CommandFailed, CommandSilent
 from deployments.steps import Piece, StepKind, register
 from deployments.steps.backups import is_fresh_enough
+from deployments.steps.errors import CommandFailed, CommandSilent
 from deployments.steps.provider import asking, client, own_instances
 from deployments.work import CancelAsked, Work
 
@@ -149,9 +149,13 @@ register(
             ),
         ),
         params={
-            "component": str, "instance": str, "commands": list, "timeout_s": int,
-            "comment": str, "skip_if_fresh_h": int,
-        },  # fmt: skip
+            "component": str,
+            "instance": str,
+            "commands": list,
+            "timeout_s": int,
+            "comment": str,
+            "skip_if_fresh_h": int,
+        },
         risk="changes",
         cancel="the command is asked to stop",
         resume="goes on to follow the command that was sent; never sent twice",

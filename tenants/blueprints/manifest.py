@@ -256,7 +256,7 @@ class Reader:
             spec = {**spec, "choices": tuple(spec.get("choices", ()))}
             param = Param(name=name, **spec)
             if (param.type == "choice") != bool(param.choices or param.choices_from):
-                text = _("“%(name)s”: choices or choices_from belong to the type choice, and to it only.")
+                text = _("“%(name)s”: choices and choices_from belong to the type choice alone.")
                 self._flaw((*path, name), text, name=name)
             params.append(param)
         return tuple(params)
