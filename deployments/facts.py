@@ -32,13 +32,10 @@ def portal_facts(stack: Stack) -> dict[str, Any]:
 
 
 def first_difference(then: dict[str, Any], now: dict[str, Any]) -> PlanStale | None:
-    """Return the refusal for the first fact that differs; facts unknown now are not judged.
-
-    Nor are those that the plan was not made on: one without Terraform has fewer.
-    """
+    """Return the refusal for the first fact that differs; facts unknown now are not judged."""
     for key, name in NAMES.items():
-        if key in now and key in then and then[key] != now[key]:
-            return PlanStale(fact=name, then=_short(then[key]), now=_short(now[key]))
+        if key in now and then.get(key) != now[key]:
+            return PlanStale(fact=name, then=_short(then.get(key)), now=_short(now[key]))
     return None
 
 

@@ -73,8 +73,9 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
 
     With `inputs` or `new_secrets` the stack's desired inputs are changed first, in the same
     transaction. `params` are for this run alone. `typed_name` is compared where the action asks
-    for the stack's name; a command whose user named the stack on its line passes None. A repeated `request_key` of the same
-    actor gives the first run again. Raises Refusal subclasses; then nothing was written.
+    for the stack's name; a command whose user named the stack on its line passes None. A repeated
+    `request_key` of the same actor gives the first run again. Raises Refusal subclasses; then
+    nothing was written.
     """
     found = find_action(stack, action)
     access.require(actor, found.kind, stack)

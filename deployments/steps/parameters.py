@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deployments.cloud.words import code_of
+from deployments.cloud.words import API_ERRORS, code_of
 from deployments.services.handed import handed_name
 from deployments.steps import Piece, StepKind, register
 from deployments.steps.errors import ParameterNotOurs
@@ -50,7 +49,7 @@ def _take_away(work: Work, params: Mapping[str, Any]) -> None:
     with asking(_("Deleting the parameter %s") % name):
         try:
             client(work, "ssm").delete_parameter(Name=name)
-        except ClientError as error:
+        except API_ERRORS as error:
             if code_of(error) != "ParameterNotFound":
                 raise
             return

@@ -4,12 +4,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from deployments.cloud.words import code_of
+from deployments.cloud.words import API_ERRORS, code_of
 from deployments.errors import TimedOut
 from deployments.models import Run
 from deployments.steps import Piece, StepKind, engine, register
@@ -53,7 +52,7 @@ def _require_empty(work: Work, params: Mapping[str, Any]) -> None:
     with asking(_("Looking into %s") % bucket):
         try:
             found = _counted(work, client(work, "s3"), bucket)
-        except ClientError as error:
+        except API_ERRORS as error:
             if code_of(error) != "NoSuchBucket":
                 raise
             work.say(_("%s is gone already.") % bucket)
@@ -71,7 +70,7 @@ def _refuse_locked(work: Work, s3: Any, bucket: str) -> None:
         raise BucketLocked(bucket=bucket, why=why)
     try:
         lock = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
-    except ClientError as error:
+    except API_ERRORS as error:
         if code_of(error) != NO_LOCK:
             raise
         return

@@ -5,11 +5,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deployments.cloud.words import code_of
+from deployments.cloud.words import API_ERRORS, code_of
 from deployments.steps import Piece, StepKind, register
 from deployments.steps.backups import is_fresh_enough
 from deployments.steps.errors import CommandFailed, CommandSilent
@@ -115,7 +114,7 @@ def _invocation(ssm: Any, command_id: str, instance: str) -> dict[str, Any]:
     """Return how the command stands; empty while the API does not know it yet."""
     try:
         return ssm.get_command_invocation(CommandId=command_id, InstanceId=instance)
-    except ClientError as error:
+    except API_ERRORS as error:
         if code_of(error) == "InvocationDoesNotExist":
             return {}
         raise
