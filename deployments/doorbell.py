@@ -55,6 +55,11 @@ def ring_admission(region_id: int) -> None:
     _send("deployments.admit", [region_id], region_queue(slug))
 
 
+def ring_instances() -> None:
+    """Tell the workers that something waits for the instances repository."""
+    _send("deployments.instances", [], "portal")
+
+
 def _send(task: str, args: list, queue: str) -> None:
     try:
         current_app.send_task(task, args=args, queue=queue, retry=False, ignore_result=True)

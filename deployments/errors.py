@@ -165,6 +165,12 @@ class EngineFailed(DeploymentError):
     message = _("%(engine)s ended with exit code %(code)s: %(summary)s")
 
 
+class EngineAdvised(EngineFailed):
+    """The engine ended with an error whose way out is known."""
+
+    message = _("%(engine)s ended with exit code %(code)s: %(summary)s. %(advice)s")
+
+
 class EngineKilled(DeploymentError):
     """The engine was killed by a signal that was not ours."""
 

@@ -14,12 +14,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from deployments import doorbell, facts, identity
+from deployments.cloud.errors import CloudRefusal
 from deployments.errors import (
     CanceledBy,
     DeploymentError,
     DiskFull,
     IllegalTransition,
     LogTooLong,
+    PlanStale,
     PortalFailed,
     TerraformMissing,
     TerraformTooOld,
@@ -211,8 +213,7 @@ def do_piece(work: Work, pieces: dict[str, list[Planned]], planned: Planned) -> 
         work.run.refresh_from_db()
         return
     except Refusal as refusal:
-        kind = "engine" if planned.piece.launch else planned.piece.error_kind
-        verdict = Verdict(S.ERRORED, refusal, kind)
+        verdict = Verdict(S.ERRORED, refusal, _error_kind(planned, refusal))
         if planned.piece.call is not None:
             work.say(str(refusal))
     except OSError as problem:
@@ -224,6 +225,14 @@ def do_piece(work: Work, pieces: dict[str, list[Planned]], planned: Planned) -> 
 def is_left_out(work: Work, planned: Planned) -> bool:
     """Tell whether the piece's step belongs to something that this stack does not have."""
     return bool(planned.if_output) and not work.outputs().get(planned.if_output)
+
+
+def _error_kind(planned: Planned, refusal: Refusal) -> str:
+    if planned.piece.error_kind == "step":
+        return "step"
+    if isinstance(refusal, PlanStale | CloudRefusal):
+        return "refused"
+    return "engine" if planned.piece.launch else planned.piece.error_kind
 
 
 def judge(work: Work, planned: Planned, outcome: Exit | None) -> Verdict | None:

@@ -11,6 +11,7 @@ from deployments import facts
 from deployments.errors import NeedsConfirmation, StateForced
 from deployments.models import Plan, Run
 from deployments.runstatus import RunStatus
+from deployments.services.instances import record_applied
 from deployments.services.lifecycle import advance, end_run
 from deployments.services.stacks import mark_suspect, note_clean_plan
 from deployments.steps import pieces_of
@@ -63,6 +64,8 @@ def end_phase(work: Work, phase: str, later: str | None, verdict: Verdict | None
         return _end_plan(work, later)
     if later is not None:
         return later
+    if any(step["kind"] == "terraform.apply" for step in work.run.steps_wanted):
+        record_applied(work.run, work.redactor)
     end_run(work.run, S.APPLIED, actor=WORKER)
     return None
 
@@ -86,7 +89,7 @@ def _end_plan(work: Work, later: str | None) -> str | None:
     run = work.run
     _note_drift(work)
     if run.is_plan_only or later is None:
-        if run.uses_engine:
+        if _plans(work):
             note_clean_plan(run)
         end_run(run, S.PLANNED_AND_FINISHED, actor=WORKER)
         return None
@@ -126,9 +129,13 @@ def _keep_findings(run: Run) -> None:
     Plan.objects.update_or_create(run=run, defaults={"digest": digest, "facts": made_on})
 
 
+def _plans(work: Work) -> bool:
+    return any(step["kind"] == "terraform.plan" for step in work.run.steps_wanted)
+
+
 def _note_drift(work: Work) -> None:
     """A run that only looks tells whether somebody changed something outside."""
-    if work.run.is_plan_only and work.run.action != "rollback_state":
+    if work.run.is_plan_only and _plans(work) and work.run.action != "rollback_state":
         drift = bool(work.run.drift_count)
         Stack.objects.filter(pk=work.run.stack_id).update(has_drift=drift)
 

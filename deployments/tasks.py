@@ -11,7 +11,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
-from deployments import housekeeping
+from deployments import housekeeping, instances
 from deployments.models import Run
 from deployments.runner import process
 from deployments.services.admission import admit_waiting
@@ -62,6 +62,12 @@ def admit(region_id: int) -> None:
 def reap() -> None:
     """Do what is global: silent hosts, plans that expired."""
     housekeeping.reap()
+
+
+@shared_task(name="deployments.instances", ignore_result=True)
+def push_instances() -> None:
+    """Push what waits for the instances repository and is due."""
+    instances.push_due()
 
 
 @shared_task(name="deployments.prune", ignore_result=True)

@@ -14,6 +14,7 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from deployments import identity
+from deployments.cloud import engines
 from deployments.logs import Fenced, LogWriter
 from deployments.models import Run, RunStep
 from deployments.runner import workdir
@@ -126,6 +127,7 @@ class Work:
     def redactor(self) -> Redactor:
         """Return what takes every known secret of the stack out of a log."""
         found = {*self.secret_values.values(), *secrets.known_values(self.stack)}
+        found |= engines.secret_values(self.stack.region)
         # Inputs are never shorter; an output that is cannot be told from ordinary text.
         return Redactor(value for value in found if len(value) >= MIN_LENGTH)
 

@@ -30,6 +30,11 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "reap": {"task": "deployments.reap", "schedule": 15.0, "options": {"expires": 30}},
+        "instances": {
+            "task": "deployments.instances",
+            "schedule": 60.0,
+            "options": {"expires": 60},
+        },
         "prune": {"task": "deployments.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     },
 )

@@ -192,6 +192,12 @@ STATE_ROOT = Path(env.str("STATE_ROOT", str(VAR_ROOT / "state")))
 BLUEPRINT_ROOT = Path(env.str("BLUEPRINT_ROOT", str(BASE_DIR / "hcl_template")))
 TERRAFORM_BIN = env.str("TERRAFORM_BIN", "terraform")
 PROVIDER_MIRROR = env.str("PROVIDER_MIRROR", "")
+# Git remote that gets the inputs of each stack after an apply, and how to sign in there
+# (docs/aws.md). A region may name another one.
+INSTANCES_REMOTE = env.str("INSTANCES_REMOTE", "")
+INSTANCES_BRANCH = env.str("INSTANCES_BRANCH", "main")
+INSTANCES_SSH_KEY_FILE = os.environ.get("INSTANCES_SSH_KEY_FILE", "")
+INSTANCES_TOKEN_FILE = os.environ.get("INSTANCES_TOKEN_FILE", "")
 # How often a call to a provider's API is tried in all (docs/aws.md).
 CLOUD_ATTEMPTS = env.int("CLOUD_ATTEMPTS", 4)
 WORKER_CAPACITY = env.int("WORKER_CAPACITY", 32)

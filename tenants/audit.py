@@ -28,6 +28,7 @@ ACTIONS = {
     "stack.secret_set": _("Set a secret"),
     "stack.secret_shown": _("Showed a secret value"),
     "state.rollback": _("Rolled the state back"),
+    "state.unlock": _("Forced a state's lock open"),
     "state.download": _("Downloaded a state"),
     "tenant.create": _("Created a tenant"),
     "tenant.change": _("Changed a tenant"),

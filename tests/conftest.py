@@ -90,5 +90,23 @@ def aws_server() -> Iterator[object]:
 @pytest.fixture
 def aws(aws_server) -> object:
     """Return the local AWS API with nothing in it."""
+    from deployments.cloud import buckets
+
     aws_server.reset()
+    buckets.forget()
     return aws_server
+
+
+@pytest.fixture
+def provider(settings) -> str:
+    """Return the folder with the AWS provider; the test is skipped where there is none."""
+    if not settings.PROVIDER_MIRROR:
+        pytest.skip("there is no provider mirror here: set PROVIDER_MIRROR to run this test")
+    return settings.PROVIDER_MIRROR
+
+
+@pytest.fixture
+def throw_away(settings, places: Path) -> None:
+    """Let the throw-away blueprints be those of the portal."""
+    settings.BLUEPRINT_ROOT = Path(__file__).parent / "blueprints"
+    settings.CLOUD_ATTEMPTS = 2

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from deployments import looks
-from deployments.models import Plan, Run, RunEvent, RunStep, StateVersion
+from deployments.models import InstancesRecord, Plan, Run, RunEvent, RunStep, StateVersion
 from deployments.runstatus import PHASE_STATUS as PHASES
 from omlsaas.lib.ids import is_public_id
 from tenants.access import KINDS as KINDS_OF_ACTION
@@ -195,6 +195,21 @@ class PlanAdmin(OfRunAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Return the rows without what is large or encrypted in them."""
         return super().get_queryset(request).defer("view", "masked_json", "bundle")
+
+
+@admin.register(InstancesRecord)
+class InstancesRecordAdmin(OfRunAdmin):
+    """What applied runs left for the instances repository, and whether it is there."""
+
+    deferred_in_lists = ("files", "message")
+    list_display = ("run_shown", "folder", "remote", "author_name", "tries", "commit",
+                    stamp("pushed_at", _("pushed")))  # fmt: skip
+    list_filter = (("pushed_at", admin.EmptyFieldListFilter),)
+    ordering = ("-id",)
+    fields = ("run_shown", "folder", "remote", "author_name", "author_email", "message",
+              pretty("files", _("files")), "tries", "error_text", "commit",
+              stamp("created_at", _("made")), stamp("next_try_at", _("next try")),
+              stamp("pushed_at", _("pushed")))  # fmt: skip
 
 
 @admin.register(StateVersion)

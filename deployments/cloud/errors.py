@@ -105,3 +105,69 @@ class NotFound(CloudRefusal):
     """What was asked for is not there."""
 
     message = _("%(what)s failed: it is not there (%(code)s: %(text)s).")
+
+
+class DatabaseAddressMissing(CloudRefusal):
+    """A region with the pg backend lost its address."""
+
+    message = _("Region %(region)s has no address of the database of states. Give it one.")
+
+
+class StateBucketClosed(CloudRefusal):
+    """HEAD of a bucket is forbidden: two causes look the same."""
+
+    message = _(
+        "The bucket for states %(bucket)s is closed to this account: its name belongs to somebody "
+        "else, or the right s3:ListBucket on it is missing. Choose another name in the region's "
+        "backend settings, or add the right."
+    )
+
+
+class StateLocked(CloudRefusal):
+    """Somebody else holds the lock of the state."""
+
+    message = _(
+        "The state of %(stack)s is locked by %(who)s since %(created)s (%(operation)s, lock "
+        "%(lock_id)s). Wait until that has ended; if its holder is dead, force the lock open on "
+        "the stack's page."
+    )
+
+
+class NotLocked(CloudRefusal):
+    """There is no lock that is known of."""
+
+    message = _("No lock of the state of %(stack)s is known. There is nothing to force open.")
+
+
+class LockNotTyped(CloudRefusal):
+    """Force-unlock asks for the lock's id or the stack's name."""
+
+    message = _("Type the lock's id or “%(name)s” in full to force it open. Nothing was changed.")
+
+
+class StateLost(CloudRefusal):
+    """The backend has no state, or another one, for a stack that has resources."""
+
+    message = _(
+        "The state of %(stack)s is lost: serial %(then)s with %(count)s resources was known, and "
+        "its place holds %(now)s. Nothing was planned, because everything would be built a second "
+        "time. Roll back to the newest state version on the stack's page."
+    )
+
+
+class StateNotSaved(CloudRefusal):
+    """Terraform could not write the state; the portal kept what it left."""
+
+    message = _(
+        "The state after run %(run)s could not be written to its place. The portal kept it as a "
+        "state version: roll back to the newest one."
+    )
+
+
+class InstancesNotPushed(CloudRefusal):
+    """The instances repository did not take a commit."""
+
+    message = _(
+        "The instances repository %(remote)s took nothing: %(why)s. The run is not touched by "
+        "that; it is tried again by itself."
+    )

@@ -10,14 +10,14 @@ from functools import partial
 from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
-from deployments.doctor import contents, database, doors, hosts
+from deployments.doctor import cloud, contents, database, doors, hosts
 from deployments.doctor.findings import FAILED, OK, RANK, WARNING, Check, Finding, bad, warn
 
 __all__ = ["CHECKS", "FAILED", "OK", "WARNING", "Finding", "examine", "worst"]
 
 CHECKS = (
     "terraform", "database", "broker", "worker", "websocket", "disk", "workdirs", "clock",
-    "keys", "blueprints", "stuck", "logs", "static",
+    "keys", "blueprints", "stuck", "logs", "static", "cloud", "instances",
 )  # fmt: skip
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,8 @@ def _checks(has_database: bool, url: str) -> tuple[Check, ...]:
         Check("stuck", contents.look_at_stuck),
         Check("logs", contents.look_at_logs),
         Check("static", doors.look_at_static, False),
+        Check("cloud", cloud.look_at_cloud),
+        Check("instances", cloud.look_at_instances),
     )
 
 

@@ -19,7 +19,7 @@ from deployments.runstatus import AT_WORK, CLAIMABLE, TERMINAL, RunStatus
 from deployments.steps import bundles
 from deployments.steps.kinds import KINDS
 from tenants import blueprints, secrets
-from tenants.models import Secret, Stack
+from tenants.models import CloudAccount, Region, Secret, Stack
 
 LAG_BYTES = 8 << 20
 OVERDUE_S = 60
@@ -50,6 +50,8 @@ def look_at_keys() -> Iterator[Finding]:
         ("secret", Secret.objects.select_related("stack"), _open_secret),
         ("plan", Plan.objects.filter(bundle__isnull=False).select_related("run"), _open_plan),
         ("state", StateVersion.objects.select_related("stack"), _open_state),
+        ("account", CloudAccount.objects.exclude(key_id=""), secrets.own),
+        ("region", Region.objects.exclude(key_id=""), secrets.own),
     )
     needed: dict[str, int] = {}
     for name, rows, opened in sources:

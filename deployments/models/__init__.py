@@ -1,6 +1,7 @@
 """What is done about it."""
 
 from deployments.models.backups import Backup, RestorePoint
+from deployments.models.instances import InstancesRecord
 from deployments.models.logs import LogChunk
 from deployments.models.plans import Plan, StateVersion
 from deployments.models.runs import Run, RunEvent, RunStep
@@ -8,6 +9,7 @@ from deployments.models.workers import Maintenance, WorkerHost
 
 __all__ = [
     "Backup",
+    "InstancesRecord",
     "LogChunk",
     "Maintenance",
     "Plan",

@@ -44,7 +44,7 @@ class RunQuerySet(RegionScoped):
     def with_stack(self) -> "RunQuerySet":
         """Return the runs with their stack, tenant, shared environment and region in one query."""
         return self.select_related(
-            "stack__tenant", "stack__shared_environment", "stack__region", "region"
+            "stack__tenant", "stack__shared_environment", "stack__region__account", "region"
         )
 
 

@@ -24,6 +24,8 @@ HOW_TO_GET = "https://developer.hashicorp.com/terraform/install"
 PLAN_FILE = "plan.bin"
 LOCK_TIMEOUT_S = 60
 VERSION_TIMEOUT_S = 20
+# A socket's path has at most 104 bytes (Linux: 108); a provider adds `/plugin` and ten digits.
+SOCKET_PATH_ROOM = 84
 
 # What an engine may know of the worker's own environment: where programs, the time zone, the
 # way to the network and the trusted certificates are. Everything else stays with the worker.
@@ -168,6 +170,7 @@ def environment(
         **{name: source[name] for name in PASSED_ON if name in source},
         "HOME": str(workdir),
         "TMPDIR": str(workdir / "tmp"),
+        **_socket_folder(workdir / "tmp"),
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",
         "CHECKPOINT_DISABLE": "1",
@@ -175,6 +178,21 @@ def environment(
         **{f"TF_VAR_{name}": value for name, value in secrets.items()},
         **(extra or {}),
     }
+
+
+def _socket_folder(temporary: Path) -> dict[str, str]:
+    """Return where providers put their sockets, when TMPDIR is too long for the name of one.
+
+    https://pkg.go.dev/github.com/hashicorp/go-plugin#EnvUnixSocketDir
+    """
+    if len(os.fsencode(temporary)) <= SOCKET_PATH_ROOM:
+        return {}
+    folder = Path(tempfile.gettempdir()) / f"omlsaas-{os.geteuid()}-plugins"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077 or folder.is_symlink():
+        return {}
+    return {"PLUGIN_UNIX_SOCKET_DIR": str(folder)}
 
 
 # -- version -------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ import zstandard
 PUBLIC_ID = re.compile(r"[a-z]{3}_[0-9A-Za-z]{26}")
 TFVARS_FILE = "terraform.tfvars.json"
 BACKEND_FILE = "backend_override.tf.json"
+# An override needs a block that it overrides; a module without one gets a plain file.
+PROVIDER_FILES = {True: "provider_override.tf.json", False: "provider.omlsaas.tf.json"}
 STATE_FILE = "terraform.tfstate"
 LOCK_FILE = ".terraform.lock.hcl"
 BUNDLE_LIMIT = 1 << 30
@@ -122,9 +124,23 @@ def local_state_path(state_root: Path, stack_id: str) -> Path:
 def write_local_backend(module: Path, state_root: Path, stack_id: str) -> Path:
     """Tell Terraform where the state is, by an override file; return the state's path."""
     state = local_state_path(state_root, stack_id)
-    backend = {"terraform": {"backend": {"local": {"path": str(state)}}}}
-    write_private(Path(module) / BACKEND_FILE, json.dumps(backend, indent=2).encode())
+    write_backend(module, {"local": {"path": str(state)}})
     return state
+
+
+def write_backend(module: Path, backend: Mapping[str, object]) -> None:
+    """Tell Terraform which backend to use, by an override file. No credentials belong in it."""
+    content = {"terraform": {"backend": backend}}
+    write_private(Path(module) / BACKEND_FILE, json.dumps(content, indent=2).encode())
+
+
+def write_provider(
+    module: Path, name: str, settings: Mapping[str, object], has_block: bool
+) -> None:
+    """Set a provider's settings in a run's copy of the module; `has_block`: it has some already."""
+    content = {"provider": {name: settings}}
+    path = Path(module) / PROVIDER_FILES[has_block]
+    write_private(path, json.dumps(content, indent=2).encode())
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -14,7 +14,7 @@ from deployments.steps.kinds import KINDS
 from omlsaas.lib.refusals import sentence
 
 # Pieces of Terraform's own steps; they have a timeline.
-ENGINE = ("terraform.", "state.", "plan.")
+ENGINE = ("terraform.", "state.", "plan.", "providers.")
 _LOOKS = {
     "done": ("ok", "circle-check", ""),
     "working": ("run", "loader-2", " o-spin"),

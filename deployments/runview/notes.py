@@ -14,6 +14,7 @@ from deployments.runstatus import ErrorKind, RunStatus
 from deployments.runview.history import Usual
 from deployments.runview.plan import Danger
 from deployments.runview.words import about, listed, long
+from deployments.services.unlocking import holder_of
 from omlsaas.lib.refusals import sentence
 
 S = RunStatus
@@ -164,6 +165,9 @@ def _holds_others(run: Run, count: int) -> Note | None:
 
 def _looked(run: Run) -> Note:
     name = run.stack.name
+    if run.action_kind == "force_unlock":
+        text = _("Nobody holds the state any more. Run plan only next: what the holder did shows.")
+        return Note("ok", "lock-open", _("The lock was forced open."), text)
     if run.action_kind == "restore":
         text = _("What Terraform believes was changed; what really stands there was not touched.")
         return Note("ok", "restore", _("The state was rolled back."), text)
@@ -200,9 +204,13 @@ def _errored(run: Run, steps: Sequence[RunStep]) -> Note:
     if len(errors) > DIAGNOSTICS_SHOWN:
         more = _("and %s more: read the log") % (len(errors) - DIAGNOSTICS_SHOWN)
     text = _stopped(sentence(run.error))
+    if (run.error or {}).get("code") == "StateLocked" and (holder := holder_of(run.stack)):
+        text += f" {holder.text}"
     if errors and (run.error or {}).get("code") == "EngineFailed":
         # Its words stand in the list.
         text = _("%(engine)s ended with exit code %(code)s.") % run.error["params"]
+    if errors and (run.error or {}).get("code") == "EngineAdvised":
+        text = _("%(engine)s ended with exit code %(code)s. %(advice)s") % run.error["params"]
     if run.apply_started_at:
         text = f"{text} " + _(
             "What was made before stands and is in the state: a new run goes on from there."
@@ -211,9 +219,19 @@ def _errored(run: Run, steps: Sequence[RunStep]) -> Note:
         text = f"{text} " + _("What the steps before it did stands.")
     elif run.started_at:
         text = f"{text} " + _("Nothing was changed.")
-    return Note(
-        "bad", "circle-x", title, text, items=errors[:DIAGNOSTICS_SHOWN], more=more, is_alert=True
-    )
+    href, label = _way_out(run)
+    shown = errors[:DIAGNOSTICS_SHOWN]
+    return Note("bad", "circle-x", title, text, href, label, items=shown, more=more, is_alert=True)
+
+
+def _way_out(run: Run) -> tuple[str, str]:
+    """Return where the next step is done, when that is the stack's page."""
+    code = (run.error or {}).get("code")
+    if code == "StateLocked":
+        return f"{owner_link(run.stack)}#lock", _("Look at the lock")
+    if code == "StateLost":
+        return f"{owner_link(run.stack)}#states", _("State versions")
+    return "", ""
 
 
 def _has_begun(steps: Sequence[RunStep]) -> bool:

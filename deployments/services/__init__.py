@@ -14,6 +14,7 @@ from deployments.services.lifecycle import advance, end_run
 from deployments.services.queueing import queue_run, retry_run
 from deployments.services.stacks import archive, mark_suspect, review_stack
 from deployments.services.states import rollback_state
+from deployments.services.unlocking import unlock_state
 
 __all__ = [
     "admit_waiting",
@@ -35,4 +36,5 @@ __all__ = [
     "set_draining",
     "set_maintenance",
     "show_handed",
+    "unlock_state",
 ]

@@ -24,6 +24,7 @@ from deployments.services.admission import lock_place, try_admit
 from deployments.services.lifecycle import next_number, refresh_condition
 from deployments.services.params import check_params
 from deployments.services.points import return_to_point
+from deployments.services.preparing import with_providers
 from omlsaas.lib.refusals import sentence
 from tenants import access, audit, blueprints, secrets
 from tenants import services as tenants_services
@@ -199,7 +200,7 @@ def _new_run(actor: Actor, stack: Stack, action: Action, auto_apply: bool | None
         action=action.name,
         action_label=str(action.label),
         action_kind=action.kind,
-        steps_wanted=_steps(stack, action),
+        steps_wanted=with_providers(stack, _steps(stack, action)),
         is_auto_apply=bool(auto_apply and action.auto_apply_allowed),
         is_destroy=bool(plan_params(action).get("destroy")),
         is_plan_only=is_plan_only(action),

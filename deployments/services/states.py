@@ -9,6 +9,7 @@ from deployments.errors import ReasonMissing, StateChangedMeanwhile, UnknownStac
 from deployments.models import Run, RunEvent, StateVersion
 from deployments.services.admission import lock_place, try_admit
 from deployments.services.lifecycle import next_number
+from deployments.services.preparing import with_providers
 from tenants import access, audit, blueprints, secrets
 from tenants.actors import Actor
 from tenants.effective import canonical_digest, effective_inputs
@@ -97,6 +98,10 @@ def _create(
 ) -> Run:
     inputs = effective_inputs(stack)
     restore: dict[str, Any] = {"version": version.public_id, "seen_serial": seen}
+    steps = [
+        {"kind": "state.restore", "params": restore},
+        {"kind": "terraform.plan", "params": {}},
+    ]
     run = Run.objects.create(
         stack=stack,
         region=stack.region,
@@ -104,10 +109,7 @@ def _create(
         action=ACTION,
         action_label=f"Roll back state to serial {version.serial}",
         action_kind="restore",
-        steps_wanted=[
-            {"kind": "state.restore", "params": restore},
-            {"kind": "terraform.plan", "params": {}},
-        ],
+        steps_wanted=with_providers(stack, steps),
         is_plan_only=True,
         inputs=inputs,
         inputs_digest=canonical_digest(inputs),

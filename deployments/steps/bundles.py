@@ -82,4 +82,4 @@ def unpack(work: Work) -> None:
     workdir.remove(work.folder.tf)
     work.folder.make()
     workdir.unpack(secrets.decrypt(plan.key_id, plan.bundle, bound_to(work.run)), work.folder.tf)
-    work.folder.write_cli_config(settings.PROVIDER_MIRROR)
+    work.folder.write_cli_config(engine.mirror(work.kind))

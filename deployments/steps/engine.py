@@ -7,26 +7,34 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from deployments import identity
+from deployments.cloud import buckets, engines
+from deployments.cloud.diagnoses import diagnose, lock_in
+from deployments.cloud.errors import StateLocked
 from deployments.errors import (
     DeploymentError,
+    EngineAdvised,
     EngineFailed,
     EngineKilled,
     EngineNotStarted,
     OutOfSpace,
 )
-from deployments.runner import terraform
+from deployments.runner import terraform, workdir
 from deployments.runner.process import Exit, capture
 from deployments.runner.terraform import CommandLines
-from deployments.runner.workdir import LOCK_FILE, write_local_backend, write_tfvars
+from deployments.runner.workdir import LOCK_FILE, write_tfvars
 from deployments.steps import Launch
 from deployments.work import Work
 from tenants import blueprints
+from tenants.models import Stack
+from tenants.models.accounts import Provider, StateBackend
 
 CAPTURE_TIMEOUT_S = 120
 DETAIL_CHARS = 300
+HOLDS_LOCK = ("terraform.plan", "terraform.apply", "state.push", "state.unlock")
 NO_SPACE = ("no space left on device", "disk quota exceeded", "not enough space")
 
 
@@ -51,19 +59,45 @@ def render(work: Work) -> None:
     work.folder.make()
     blueprints.copy_files(blueprints.load(work.run.blueprint), work.folder.tf)
     write_tfvars(module(work), work.run.inputs)
+    write_provider(work)
     write_backend(work)
-    work.folder.write_cli_config(settings.PROVIDER_MIRROR)
+    work.folder.write_cli_config(mirror(work.kind))
+
+
+def mirror(kind: blueprints.Kind) -> str:
+    """Return the folder with providers: the one that is given, else the portal's own.
+
+    Empty for a blueprint that needs none and no folder given: nothing is fetched then.
+    """
+    if settings.PROVIDER_MIRROR or not kind.providers:
+        return settings.PROVIDER_MIRROR
+    return str(settings.VAR_ROOT / "providers")
+
+
+def write_provider(work: Work) -> None:
+    """Point the cloud's provider to the region of the stack, as the account or its role."""
+    region, kind = work.stack.region, work.kind
+    if engines.PROVIDER in kind.providers and region.account.provider == Provider.AWS:
+        found = engines.provider(region, work.run.public_id)
+        has_block = engines.PROVIDER in kind.configured_providers
+        workdir.write_provider(module(work), engines.PROVIDER, found, has_block)
 
 
 def write_backend(work: Work) -> None:
-    """Tell Terraform where this stack's state is."""
-    if work.stack.backend == "local":
-        write_local_backend(module(work), settings.STATE_ROOT, work.stack.public_id)
+    """Tell Terraform where this stack's state is; the place is made where it is not there yet."""
+    stack = work.stack
+    if stack.backend == StateBackend.LOCAL:
+        workdir.write_local_backend(module(work), settings.STATE_ROOT, stack.public_id)
+        return
+    is_s3 = stack.backend == StateBackend.S3
+    bucket = buckets.require_state_bucket(stack.region) if is_s3 else ""
+    workdir.write_backend(module(work), engines.backend(stack, bucket, work.run.public_id))
 
 
 def environment(work: Work) -> dict[str, str]:
-    """Return the engine's whole environment, secrets included."""
-    return terraform.environment(work.folder.path, work.secret_values)
+    """Return the engine's whole environment, secrets included. Raises NoCredentials."""
+    cloud = engines.environment(work.stack.region)
+    return terraform.environment(work.folder.path, work.secret_values, cloud)
 
 
 def limit(work: Work, name: str, default: int) -> int:
@@ -86,7 +120,7 @@ def has_lock_file(work: Work) -> bool:
 def read(work: Work, argv: list[str], name: str) -> bytes:
     """Return what a short, read-only Terraform command prints; through a 0600 file, no log.
 
-    Raises EngineFailed with the end of its words.
+    Raises EngineFailed with the end of its words, and with advice where some is known.
     """
     path = work.folder.path / name
     answer = capture(
@@ -95,7 +129,7 @@ def read(work: Work, argv: list[str], name: str) -> bytes:
     try:
         if answer.code != 0:
             words = work.redactor.apply(answer.stderr[-500:].encode()).decode(errors="replace")
-            raise EngineFailed(engine=" ".join(argv[1:3]), code=answer.code, summary=words.strip())
+            raise failed(" ".join(argv[1:3]), answer.code, words.strip(), words)
         return path.read_bytes()
     finally:
         path.unlink(missing_ok=True)
@@ -104,6 +138,7 @@ def read(work: Work, argv: list[str], name: str) -> bytes:
 def judge(work: Work, outcome: Exit, good: tuple[int, ...] = (0,)) -> None:
     """Raise the refusal for an exit that is a failure."""
     if outcome.exit_code in good:
+        _forget_lock(work)
         return
     host = identity.host_name()
     engine = work.step.kind.replace(".", " ")
@@ -116,7 +151,46 @@ def judge(work: Work, outcome: Exit, good: tuple[int, ...] = (0,)) -> None:
         number = outcome.signal or outcome.exit_code - 128
         hint = _(": usually too little memory") if number == signal.SIGKILL else ""
         raise EngineKilled(engine=engine, signal=_name(number), host=host, hint=hint)
-    raise EngineFailed(engine=engine, code=outcome.exit_code, summary=summary)
+    words = _words(work.step.progress)
+    _refuse_locked(work, words)
+    raise failed(engine, outcome.exit_code, summary, words)
+
+
+def failed(engine: str, code: int | None, summary: str, words: str) -> EngineFailed:
+    """Return the refusal for an engine's end, with the next step where its words tell one."""
+    found = diagnose(words)
+    if found is None:
+        return EngineFailed(engine=engine, code=code, summary=summary)
+    return EngineAdvised(engine=engine, code=code, summary=summary.rstrip("."), advice=found[1])
+
+
+def _words(progress: Mapping[str, Any]) -> str:
+    """Return all that the engine's errors say."""
+    errors = [d for d in progress.get("diagnostics", []) if d.get("severity") == "error"]
+    return "\n".join(f"{d.get('summary', '')} {d.get('detail', '')}" for d in errors)
+
+
+def _refuse_locked(work: Work, words: str) -> None:
+    """Keep on the stack who holds its lock, and raise the refusal that names them."""
+    lock = lock_in(words)
+    if lock is None:
+        return
+    kept = {**lock, "run_id": work.run.public_id, "seen_at": timezone.now().isoformat()}
+    Stack.objects.filter(pk=work.stack.pk).update(state_lock=kept)
+    raise StateLocked(
+        stack=work.stack,
+        who=lock.get("who", "?"),
+        created=lock.get("created", "?").partition(".")[0],
+        operation=lock.get("operation", "?").removeprefix("OperationType").lower(),
+        lock_id=lock["id"],
+    )
+
+
+def _forget_lock(work: Work) -> None:
+    """An engine that plans or applies had the lock itself: nobody else holds it any more."""
+    if work.stack.state_lock and work.step.kind in HOLDS_LOCK:
+        Stack.objects.filter(pk=work.stack.pk).update(state_lock=None)
+        work.stack.state_lock = None
 
 
 def _name(number: int) -> str:

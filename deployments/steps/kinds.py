@@ -6,11 +6,13 @@ from deployments.steps import (  # noqa: F401  (they register themselves)
     backups,
     parameters,
     probe_http,
+    providers_fetch,
     restore_point,
     s3_empty,
     ssm_command,
     state_copy,
     state_restore,
+    state_unlock,
     terraform_apply,
     terraform_plan,
 )

@@ -5,7 +5,9 @@ import json
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
+from deployments.cloud.errors import StateLost
 from deployments.models import StateVersion
 from deployments.models.plans import StateMoment
 from deployments.runner.workdir import local_state_path
@@ -67,7 +69,32 @@ def read(work: Work) -> State | None:
         content = engine.read(work, engine.commands().state_pull(), "state.json")
         if not content.strip():
             return None
-    return parse(content)
+    found = parse(content)
+    # A backend without a state is told as an empty one that has no lineage.
+    return found if found.lineage else None
+
+
+def require_known(work: Work) -> None:
+    """Refuse to plan while the backend has not the state that the stack was left with.
+
+    A plan on an empty state would build everything a second time. Raises StateLost.
+    """
+    stack = work.stack
+    if not stack.resource_count or not stack.state_lineage:
+        return
+    try:
+        state = read(work)
+    except StateBad:
+        state = None
+    if state is None:
+        now = _("no state that can be read")
+    elif state.lineage != stack.state_lineage:
+        now = _("the state of something else (serial %s)") % state.serial
+    elif state.serial < (stack.state_serial or 0):
+        now = _("an older one (serial %s)") % state.serial
+    else:
+        return
+    raise StateLost(stack=stack, then=stack.state_serial, count=stack.resource_count, now=now)
 
 
 def serial_facts(state: State | None) -> dict[str, object]:

@@ -9,7 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from deployments.cloud.errors import StateNotSaved
 from deployments.errors import StateUnreadable
+from deployments.facts import first_difference
 from deployments.models.plans import StateMoment
 from deployments.services.stacks import mark_suspect
 from deployments.steps import Launch, Piece, StepKind, engine, register, states, terraform_init
@@ -17,9 +19,19 @@ from deployments.work import WORKER, Work
 from tenants import secrets
 from tenants.models import Stack
 
+# Where Terraform leaves a state that its backend did not take.
+UNSAVED = "errored.tfstate"
+
 
 def _before(work: Work, params: Mapping[str, Any]) -> None:
+    """Keep the state; refuse when it is no longer the one that was planned on.
+
+    A remote state can only be asked now: before, nothing was initialised.
+    """
     state = states.read(work)
+    difference = first_difference(work.run.plan.facts, states.serial_facts(state))
+    if difference is not None:
+        raise difference
     if state is not None:
         with transaction.atomic():
             work.fence()
@@ -33,22 +45,27 @@ def _launch(work: Work, params: Mapping[str, Any]) -> Launch:
 
 def _after(work: Work, params: Mapping[str, Any]) -> None:
     """Keep the state and the outputs, failed or not, before the stack is released."""
+    rescued = engine.module(work) / UNSAVED
     try:
-        state = states.read(work)
+        state = states.parse(rescued.read_bytes()) if rescued.exists() else states.read(work)
     except states.StateBad:
         with transaction.atomic():
             work.fence()
             why = StateUnreadable(run=work.run.number, run_id=work.run.public_id)
             mark_suspect(WORKER, Stack.objects.get(pk=work.stack.pk), why)
         return
-    outputs = _outputs(work) if state is not None else {}
+    outputs = _outputs(work) if state is not None and not rescued.exists() else {}
     with transaction.atomic():
         work.fence()
         if state is not None:
             states.keep(work, state, StateMoment.AFTER_APPLY)
+        if rescued.exists():
+            why = StateNotSaved(run=work.run.number, run_id=work.run.public_id)
+            mark_suspect(WORKER, Stack.objects.get(pk=work.stack.pk), why)
         stack = Stack.objects.select_for_update(of=("self",), no_key=True).get(pk=work.stack.pk)
         states.note_on_stack(stack, state)
-        _keep_outputs(work, stack, outputs)
+        if not rescued.exists():
+            _keep_outputs(work, stack, outputs)
         if not work.notes.get("failed"):
             _note_applied(work, stack)
 

@@ -7,11 +7,21 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from deployments.runner.process import Exit
-from deployments.steps import Launch, Piece, StepKind, bundles, engine, register, terraform_init
+from deployments.steps import (
+    Launch,
+    Piece,
+    StepKind,
+    bundles,
+    engine,
+    register,
+    states,
+    terraform_init,
+)
 from deployments.work import Work
 
 
 def _launch(work: Work, params: Mapping[str, Any]) -> Launch:
+    states.require_known(work)
     argv = engine.commands().plan(
         destroy=bool(params.get("destroy")), refresh_only=bool(params.get("refresh_only"))
     )

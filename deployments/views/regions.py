@@ -1,5 +1,6 @@
 """Regions: the list, the page of one with its settings, and the forms that make and archive one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -7,7 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 
+from deployments.cloud.checking import Answer, check_region
 from deployments.filters import RegionFilter
 from deployments.forms import RegionForm
 from deployments.links import link
@@ -67,8 +70,7 @@ def _export(listing: Listing) -> HttpResponse:
 
 def region_page(request: HttpRequest, region_id: str) -> HttpResponse:
     """Show one region; an admin changes its settings here."""
-    rows = Region.objects.visible_to(request.user).select_related("account")
-    region = find(rows, region_id)
+    region = _find(request, region_id)
     form = None
     may_admin = user_can(request.user, "admin", region) and not region.is_archived
     if request.method == "POST":
@@ -78,6 +80,30 @@ def region_page(request: HttpRequest, region_id: str) -> HttpResponse:
         if request.method == "POST" and form.is_valid() and _change(request, region, form):
             messages.success(request, _t("Saved."))
             return redirect(link("region", region.public_id))
+    return _show(request, region, form)
+
+
+@require_POST
+def region_check(request: HttpRequest, region_id: str) -> HttpResponse:
+    """Ask the region's provider whether stacks can be built there, and show the answers."""
+    region = _find(request, region_id)
+    require(request, "plan", region)
+    answers = list(check_region(region))
+    if request.htmx:
+        context = {"region": region, "answers": answers, "may_check": True}
+        return render(request, "deployments/_region_check.html", context)
+    may_admin = user_can(request.user, "admin", region) and not region.is_archived
+    return _show(request, region, RegionForm(region=region) if may_admin else None, answers)
+
+
+def _find(request: HttpRequest, region_id: str) -> Region:
+    rows = Region.objects.visible_to(request.user).select_related("account")
+    return find(rows, region_id)
+
+
+def _show(
+    request: HttpRequest, region: Region, form: RegionForm | None, answers: Sequence[Answer] = ()
+) -> HttpResponse:
     environments = SharedEnvironment.objects.visible_to(request.user).living()
     environments = environments.filter(region=region).select_related("stack").order_by("name")
     entries = AuditEntry.objects.visible_to(request.user).filter(target_id=region.public_id)
@@ -85,7 +111,10 @@ def region_page(request: HttpRequest, region_id: str) -> HttpResponse:
         "section": "regions",
         "region": region,
         "form": form,
-        "may_admin": may_admin,
+        "address": link("region", region.public_id),
+        "answers": answers,
+        "may_admin": user_can(request.user, "admin", region) and not region.is_archived,
+        "may_check": user_can(request.user, "plan", region) and not region.is_archived,
         "environments": [(e, link("environment", e.public_id)) for e in environments[:100]],
         "tenant_count": tenant_counts(request, "region_id", [region.pk]).get(region.pk, 0),
         "runs_now": Run.objects.filter(region=region, status__in=AT_WORK).count(),

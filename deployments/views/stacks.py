@@ -15,6 +15,7 @@ from deployments import looks
 from deployments.links import link
 from deployments.models import StateVersion
 from deployments.runstatus import OPEN
+from deployments.services.unlocking import holder_of
 from deployments.urgency import RUN_COLUMNS
 from deployments.views import backups
 from deployments.views.audit import dress
@@ -95,6 +96,17 @@ def stack_page(
         "may_restore": user_can(request.user, "restore", stack) and not owner.is_archived,
         "may_see_secrets": user_can(request.user, "secrets", stack),
     }
+    context["may_unlock"] = user_can(request.user, "force_unlock", stack)
+    # A state that is lost or was not written is given back as it is.
+    troubled = stack.condition in (Condition.LOST, Condition.ERRORED)
+    context["may_give_back"] = context["may_restore"] and troubled
+    context["lock_holder"] = holder_of(stack)
+    context["unpushed"] = (
+        stack.instances_records.filter(pushed_at__isnull=True, error__isnull=False)
+        .select_related("run")
+        .order_by("id")
+        .first()
+    )
     context |= _runs(stack)
     context |= _blueprint(request.user, stack)
     context["versions"] = _state_versions(stack)

@@ -12,9 +12,11 @@ from deployments import services
 from deployments.errors import UnknownStack
 from deployments.forms import text
 from deployments.links import link, owner_link
+from deployments.models import StateVersion
 from deployments.services.states import current_version, state_difference, version_for
 from deployments.views.doors import attempt, require
 from tenants.actors import from_request
+from tenants.models.stacks import Condition
 
 ADDRESSES_SHOWN = 200
 
@@ -45,16 +47,12 @@ def state_page(request: HttpRequest, version_id: str) -> HttpResponse:
         run = attempt(form, lambda: services.rollback_state(actor, version, **data))
         if run is not None:
             return redirect(link("run", run.public_id))
-    full = (
-        None
-        if current is None
-        else type(current).objects.select_related("stack").get(pk=current.pk)
-    )
-    difference = {} if is_current else state_difference(full, version)
+    difference = {} if is_current else state_difference(_whole(current), version)
     context = {
         "version": version,
         "current": current,
         "is_current": is_current,
+        "may_give_back": stack.condition in (Condition.LOST, Condition.ERRORED),
         "stack": stack,
         "owner": stack.owner,
         "back": owner_link(stack),
@@ -67,3 +65,10 @@ def state_page(request: HttpRequest, version_id: str) -> HttpResponse:
         "section": "tenants" if stack.tenant_id else "environments",
     }
     return render(request, "deployments/state.html", context)
+
+
+def _whole(version: StateVersion | None) -> StateVersion | None:
+    """Return the version with its content."""
+    if version is None:
+        return None
+    return StateVersion.objects.select_related("stack").get(pk=version.pk)

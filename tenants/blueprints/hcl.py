@@ -46,6 +46,9 @@ class RootModule:
     outputs: dict[str, Output] = field(default_factory=dict)
     sources: list[tuple[str, str, int]] = field(default_factory=list)
     required_version: str = ""
+    # Names of required providers, and those that have a configuration block without an alias.
+    providers: set[str] = field(default_factory=set)
+    configured: set[str] = field(default_factory=set)
     file_count: int = 0
     judge_files: dict[str, str] = field(default_factory=dict)
     flaws: list[Flaw] = field(default_factory=list)
@@ -104,9 +107,18 @@ def _read_body(module: RootModule, body: BodyRule, file: str) -> None:
             source = _attributes(block).get("source")
             if source is not None:
                 module.sources.append((_text(source), file, _meta(source).line))
+        elif kind == "provider" and labels and "alias" not in _attributes(block):
+            module.configured.add(labels[0])
         elif kind == "terraform":
-            version = _attributes(block).get("required_version")
-            module.required_version = _text(version) or module.required_version
+            _read_settings(module, block)
+
+
+def _read_settings(module: RootModule, block: BlockRule) -> None:
+    version = _attributes(block).get("required_version")
+    module.required_version = _text(version) or module.required_version
+    for inner in _blocks(block.body):
+        if _label(inner.labels[0]) == "required_providers":
+            module.providers |= set(_attributes(inner))
 
 
 def _add_variable(module: RootModule, block: BlockRule, name: str, file: str) -> None:

@@ -105,6 +105,8 @@ class Reader:
             outputs_shown=tuple(spec.get("outputs_shown", ())),
             readiness=spec.get("readiness"),
             required_version=module.required_version,
+            providers=frozenset(module.providers),
+            configured_providers=frozenset(module.configured),
             judge_files=module.judge_files,
         )
         self._check_outputs(path, kind)
@@ -144,6 +146,7 @@ class Reader:
                 inner = read_folder(target, self.base.resolve())
                 self.flaws += inner.flaws
                 self._follow(inner, target)
+                module.providers |= inner.providers
 
     def _variables(
         self, path: lines.Path, spec: dict[str, Any], module: RootModule

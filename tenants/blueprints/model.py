@@ -169,7 +169,7 @@ class StepSpec:
 
 
 # Steps whose process is Terraform: a host without it can do all others.
-ENGINE_STEPS = ("terraform.", "state.")
+ENGINE_STEPS = ("terraform.", "state.", "providers.")
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,8 @@ class Kind:
 
     `root` is the absolute folder of the root module, `root_name` the same relative to the
     blueprint root (with slashes). `judge_files` are the variable blocks alone, by file name, each
-    at its own line.
+    at its own line. `providers` are those that Terraform has to fetch, also for local modules;
+    `configured_providers` have a block of their own in the root module.
     """
 
     name: str
@@ -257,6 +258,8 @@ class Kind:
     outputs_shown: tuple[str, ...]
     readiness: Mapping[str, Any] | None
     required_version: str
+    providers: frozenset[str]
+    configured_providers: frozenset[str]
     judge_files: Mapping[str, str]
 
     @property

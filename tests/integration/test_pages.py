@@ -194,6 +194,8 @@ ROUTES = {
     "stack_action": Route(404, 403, 200, 200, lambda w: (w.stack.public_id, "plan")),
     "stack_settings": Route(404, 403, 403, 302, stack_of, method="post"),
     "stack_review": Route(404, 403, 302, 302, stack_of, method="post"),
+    "stack_unlock": Route(404, 403, 403, 200, stack_of),
+    "region_check": Route(404, 403, 200, 200, region_of, method="post"),
     "stack_output": Route(
         404, 403, 403, 200, lambda w: (w.stack.public_id, "admin_password"), method="post"
     ),

@@ -21,7 +21,12 @@ ROOMS = [
     ("deployments.work",),
     ("deployments.steps",),
     ("deployments.minding", "deployments.outcome", "deployments.execution"),
-    ("deployments.evidence", "deployments.housekeeping", "deployments.worker"),
+    (
+        "deployments.evidence",
+        "deployments.housekeeping",
+        "deployments.instances",
+        "deployments.worker",
+    ),
     ("deployments.tasks",),
 ]
 

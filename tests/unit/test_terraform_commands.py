@@ -1,5 +1,8 @@
 """Terraform's command lines and its environment."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from deployments.runner import terraform
@@ -61,6 +64,14 @@ def test_environment_is_an_allow_list(tmp_path):
         "TF_VAR_password": "p4ss",
         "AWS_REGION": "x",
     }
+
+
+def test_a_deep_folder_gets_a_short_one_for_the_sockets_of_providers(tmp_path):
+    deep = tmp_path / ("d" * 80)
+    folder = terraform.environment(deep, {}, inherit={})["PLUGIN_UNIX_SOCKET_DIR"]
+    assert len(folder) + len("/plugin0123456789") < 104
+    assert os.stat(folder).st_mode & 0o777 == 0o700
+    assert "PLUGIN_UNIX_SOCKET_DIR" not in terraform.environment(Path("/srv/x"), {}, inherit={})
 
 
 def fake(tmp_path, text):

@@ -11,8 +11,8 @@ import omlsaas.lib.ids
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('deployments', '0002_log_storage'),
-        ('tenants', '0001_initial'),
+        ('deployments', '0003_instances'),
+        ('tenants', '0003_handed_secrets'),
     ]
 
     operations = [

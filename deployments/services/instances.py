@@ -1,0 +1,92 @@
+"""What an applied run leaves for the instances repository: its inputs, never a secret."""
+
+import json
+from functools import partial
+from typing import Any
+
+import yaml
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from deployments import doorbell
+from deployments.models import InstancesRecord, Run
+from deployments.runner.redact import Redactor
+from tenants.models import User
+
+INPUTS, META = "inputs.json", "meta.yml"
+NO_ADDRESS = "omlsaas.invalid"
+
+
+def remote_of(run: Run) -> str:
+    """Return the repository that takes the run's inputs: the region's, else everybody's."""
+    return run.stack.region.instances_remote or settings.INSTANCES_REMOTE
+
+
+def record_applied(run: Run, redactor: Redactor) -> InstancesRecord | None:
+    """Write down what is to be committed for an applied run; a worker pushes it afterwards.
+
+    Call inside the transaction that ends the run. None where no repository is set.
+    """
+    remote = remote_of(run)
+    if not remote:
+        return None
+    name, email = _author(run)
+    record = InstancesRecord.objects.create(
+        run=run,
+        stack=run.stack,
+        remote=remote,
+        folder=f"{run.stack.region.slug}/{run.stack.name}",
+        files={} if run.is_destroy else _files(run, redactor),
+        message=redactor.text(_message(run)),
+        author_name=name,
+        author_email=email,
+        next_try_at=timezone.now(),
+    )
+    transaction.on_commit(partial(doorbell.ring_instances))
+    return record
+
+
+def _files(run: Run, redactor: Redactor) -> dict[str, str]:
+    """Return inputs and facts as texts; in the place of a secret stands which version it is."""
+    stack = run.stack
+    secrets = {name: f"secret:{name}#{version}" for name, version in run.secret_versions.items()}
+    inputs = redactor.tree({**run.inputs, **secrets})
+    facts: dict[str, Any] = {
+        "stack": stack.name,
+        "kind": stack.kind,
+        "id": stack.public_id,
+        "region": stack.region.slug,
+        "blueprint": run.blueprint,
+        "blueprint_digest": run.blueprint_digest,
+        "release": run.release_name,
+        "run": run.number,
+        "run_id": run.public_id,
+        "action": run.action,
+        "terraform": run.terraform_version,
+        "state": stack.backend,
+        "requested_by": run.actor_name,
+        "confirmed_by": run.confirmed_by,
+        "applied_at": timezone.now().isoformat(timespec="seconds"),
+    }
+    text = json.dumps(inputs, indent=2, sort_keys=True, ensure_ascii=False)
+    told = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)
+    return {INPUTS: f"{text}\n", META: told}
+
+
+def _message(run: Run) -> str:
+    lines = [f"{run.stack.name}: {run.action_label} (run {run.number})", ""]
+    if run.reason:
+        lines += [run.reason, ""]
+    lines.append(f"Run: {run.public_id}")
+    if run.confirmed_by:
+        lines.append(f"Confirmed-by: {run.confirmed_by}")
+    return "\n".join(lines) + "\n"
+
+
+def _author(run: Run) -> tuple[str, str]:
+    """Return name and address of who asked for the run."""
+    user = User.objects.filter(public_id=run.actor_id).first()
+    if user is not None and user.email:
+        return run.actor_name, user.email
+    return run.actor_name, f"{run.actor_id.replace(':', '-')}@{NO_ADDRESS}"
