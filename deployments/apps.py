@@ -12,3 +12,4 @@ class DeploymentsConfig(AppConfig):
         """Register the refusals, so that stored codes have their sentences, and the checks."""
         from deployments import checks, errors  # noqa: F401  (they register themselves)
         from deployments.cloud import errors as cloud_errors  # noqa: F401
+        from deployments.steps import errors as step_errors  # noqa: F401

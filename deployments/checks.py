@@ -21,6 +21,7 @@ def check_steps(**_kwargs: Any) -> list[CheckMessage]:
             continue  # tenants.checks tells.
         found += [message(flaw) for flaw in blueprints.unknown_steps(blueprint, KINDS)]
         found += _unknown_params(blueprint)
+        found += _wrong_phases(blueprint)
     return found
 
 
@@ -36,4 +37,19 @@ def _unknown_params(blueprint: blueprints.Blueprint) -> list[CheckMessage]:
                     found[step.file, step.line, param] = Error(
                         text, obj=where, id="deployments.E001"
                     )
+    return list(found.values())
+
+
+def _wrong_phases(blueprint: blueprints.Blueprint) -> list[CheckMessage]:
+    """Return an error for each step in a phase where its kind cannot be done."""
+    found: dict[tuple[str, int], CheckMessage] = {}
+    for kind in blueprint.kinds.values():
+        for step in (step for action in kind.actions.values() for step in action.steps):
+            known = KINDS.get(step.kind)
+            if known is None or step.phase in ("", known.phase, *known.also):
+                continue
+            places = ", ".join((known.phase, *known.also))
+            text = f"{step.kind} cannot be done in the phase “{step.phase}”. It can in: {places}."
+            where = f"{step.file}:{step.line}"
+            found[step.file, step.line] = Error(text, obj=where, id="deployments.E002")
     return list(found.values())

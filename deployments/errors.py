@@ -311,7 +311,26 @@ class ClosedByHand(DeploymentError):
     message = _("Declared gone by %(by)s: %(reason)s")
 
 
-class ProbeFailed(DeploymentError):
-    """What was built does not answer in time."""
+class ParamsRefused(DeploymentError):
+    """What an action asks for one run is wrong: a sentence for each parameter."""
 
-    message = _("%(url)s did not answer with %(wanted)s in time; the last answer was: %(answer)s.")
+    message = _("Not started: %(text)s")
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        self.problems = problems
+        super().__init__(text=" ".join(f"{name}: {why}" for name, why in problems.items()))
+
+
+class PointGone(DeploymentError):
+    """A restore point names what is no longer there."""
+
+    message = _("%(stack)s cannot go back to %(point)s: %(why)s")
+
+
+class NothingHanded(DeploymentError):
+    """A secret that is shown once was shown, or never came to be."""
+
+    message = _(
+        "%(run)s has nothing more to show: a secret that it hands over is shown once. Run the "
+        "action again for a new one."
+    )

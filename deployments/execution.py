@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from deployments import doorbell, facts, identity
 from deployments.cloud.errors import CloudRefusal
@@ -35,7 +36,7 @@ from deployments.runner.process import Exit
 from deployments.runstatus import CLAIMABLE, PHASE_STATUS, RunStatus
 from deployments.services.fleet import lose_run
 from deployments.services.lifecycle import advance, end_run
-from deployments.steps import PHASES, Planned, bundles, engine, pieces_of, states
+from deployments.steps import Planned, bundles, engine, first_phase, pieces_of, states
 from deployments.steps.kinds import KINDS  # noqa: F401  (every kind is known from here on)
 from deployments.work import WORKER, CancelAsked, Stopping, Work
 from omlsaas.lib.refusals import Refusal
@@ -64,13 +65,13 @@ def claim(public_id: str, worker_id: str) -> Work | None:
             )
             if run is None or not _may_work_here(run):
                 return None
-            refusal = host_refusal()
+            refusal = host_refusal(run.uses_engine)
             if refusal is not None:
                 end_run(run, S.ERRORED, actor=WORKER, error=refusal, error_kind="refused")
                 return None
             work = Work(run, worker_id)
             if run.status == S.PLAN_QUEUED:
-                _begin_plan(work)
+                _begin(work)
             elif not _begin_apply(work):
                 return None
             return work
@@ -89,11 +90,12 @@ def _may_work_here(run: Run) -> bool:
     return True
 
 
-def host_refusal() -> DeploymentError | None:
+def host_refusal(uses_engine: bool = True) -> DeploymentError | None:
     """Return why this host cannot do a run now: no terraform, too old a one, no room."""
     host = identity.host_name()
     try:
-        terraform.require(settings.TERRAFORM_BIN)
+        if uses_engine:
+            terraform.require(settings.TERRAFORM_BIN)
     except terraform.TerraformTooOld as problem:
         found, wanted = problem.params["found"], problem.params["needed"]
         return TerraformTooOld(host=host, found=found, wanted=wanted)
@@ -111,30 +113,28 @@ def host_refusal() -> DeploymentError | None:
     return None
 
 
-def _begin_plan(work: Work) -> None:
-    """Take the stack's inputs as they are now, and open the first step."""
+def _begin(work: Work) -> None:
+    """Take the stack's inputs as they are now, and open the first step of the first phase."""
     run, stack = work.run, work.stack
     run.inputs = effective_inputs(stack)
     run.inputs_digest = canonical_digest(run.inputs)
     run.secret_versions = secrets.versions(stack)
     run.blueprint_digest = facts.portal_facts(stack)["blueprint_digest"]
     work.notes["shared_outputs_digest"] = canonical_digest(shared_outputs(stack))
-    if stack.backend == "local" and not stack.state_host_id:
+    if run.uses_engine and stack.backend == "local" and not stack.state_host_id:
         stack.state_host_id = identity.host_id()
         stack.save(update_fields=["state_host_id"])
-    advance(
-        run,
-        S.PLANNING,
-        actor=WORKER,
-        host_id=identity.host_id(),
-        waiting=None,
-        terraform_version=terraform.version(settings.TERRAFORM_BIN),
+    version = terraform.version(settings.TERRAFORM_BIN) if run.uses_engine else ""
+    begin_phase(
+        work,
+        first_phase(pieces_of(run.steps_wanted)),
+        started_at=timezone.now(),
+        terraform_version=version,
         inputs=run.inputs,
         inputs_digest=run.inputs_digest,
         secret_versions=run.secret_versions,
         blueprint_digest=run.blueprint_digest,
     )
-    open_step(work, pieces_of(run.steps_wanted)["plan"][0], 0)
 
 
 def _begin_apply(work: Work) -> bool:
@@ -145,13 +145,16 @@ def _begin_apply(work: Work) -> bool:
         stored = difference.to_json()
         advance(run, S.DISCARDED, actor=WORKER, detail=difference, error=stored)
         return False
-    begin_phase(work, "apply")
+    begin_phase(work, first_phase(pieces_of(run.steps_wanted), after="plan"))
     return True
 
 
 def fact_that_differs(work: Work) -> DeploymentError | None:
     """Compare the facts that the plan was made on with those of this host and this moment."""
-    now = {**facts.portal_facts(work.stack), **bundles.host_facts()}
+    now = facts.portal_facts(work.stack)
+    if not work.run.uses_engine:
+        return facts.first_difference(work.run.plan.facts, now)
+    now |= bundles.host_facts()
     if work.stack.backend == "local":
         try:
             now |= states.serial_facts(states.read(work))
@@ -160,10 +163,13 @@ def fact_that_differs(work: Work) -> DeploymentError | None:
     return facts.first_difference(work.run.plan.facts, now)
 
 
-def begin_phase(work: Work, phase: str) -> None:
+def begin_phase(work: Work, phase: str, **fields: Any) -> None:
     """Advance the run to a phase and open its first step. Call inside a transaction."""
-    advance(work.run, PHASE_STATUS[phase], actor=WORKER, waiting=None, host_id=identity.host_id())
-    open_step(work, pieces_of(work.run.steps_wanted)[phase][0], 0)
+    fields |= {"waiting": None, "host_id": identity.host_id()}
+    advance(work.run, PHASE_STATUS[phase], actor=WORKER, **fields)
+    pieces = pieces_of(work.run.steps_wanted)[phase]
+    # The first piece of a phase is never a clean-up: that stands behind what it cleans up.
+    open_step(work, pieces[0], 0)
 
 
 def open_step(work: Work, planned: Planned, position: int) -> RunStep:
@@ -189,7 +195,9 @@ def do_piece(work: Work, pieces: dict[str, list[Planned]], planned: Planned) -> 
     outcome, verdict = None, None
     work.notes["failed"] = verdict_of_phase(work) is not None
     try:
-        if planned.piece.call is not None:
+        if is_left_out(work, planned):
+            work.say(_("Left out: there is no “%s”.") % planned.if_output)
+        elif planned.piece.call is not None:
             if not planned.piece.always:
                 work.check_cancel()
             planned.piece.call(work, planned.params)
@@ -206,15 +214,25 @@ def do_piece(work: Work, pieces: dict[str, list[Planned]], planned: Planned) -> 
         return
     except Refusal as refusal:
         verdict = Verdict(S.ERRORED, refusal, _error_kind(planned, refusal))
+        if planned.piece.call is not None:
+            work.say(str(refusal))
     except OSError as problem:
         verdict = Verdict(S.ERRORED, engine.fail_for(problem), "system")
+    retry_database(work, work.flush)
     retry_database(work, lambda: settle(work, pieces, planned, outcome, verdict))
 
 
+def is_left_out(work: Work, planned: Planned) -> bool:
+    """Tell whether the piece's step belongs to something that this stack does not have."""
+    return bool(planned.if_output) and not work.outputs().get(planned.if_output)
+
+
 def _error_kind(planned: Planned, refusal: Refusal) -> str:
+    if planned.piece.error_kind == "step":
+        return "step"
     if isinstance(refusal, PlanStale | CloudRefusal):
         return "refused"
-    return "engine" if planned.piece.launch else "system"
+    return "engine" if planned.piece.launch else planned.piece.error_kind
 
 
 def judge(work: Work, planned: Planned, outcome: Exit | None) -> Verdict | None:
@@ -279,7 +297,8 @@ def settle(
         so_far = earlier or verdict
         following = pieces[step.phase][step.position + 1 :]
         for ahead, candidate in enumerate(following, start=1):
-            if so_far is None or candidate.piece.always:
+            is_due = not candidate.after_failure if so_far is None else candidate.piece.always
+            if is_due:
                 open_step(work, candidate, step.position + ahead)
                 break
         else:
@@ -291,9 +310,9 @@ def _end_phase(
     work: Work, pieces: dict[str, list[Planned]], step: RunStep, verdict: Verdict | None
 ) -> None:
     Run.objects.filter(pk=work.run.pk).update(log_bytes=step.log_end, log_lines=step.log_lines)
-    later = [p for p in PHASES[PHASES.index(step.phase) + 1 :] if pieces[p]]
-    following = end_phase(work, step.phase, later[0] if later else None, verdict)
-    if following == "apply" and step.phase == "plan":
+    later = first_phase(pieces, after=step.phase)
+    following = end_phase(work, step.phase, later, verdict)
+    if following is not None and step.phase == "plan" and work.run.status == S.APPLY_QUEUED:
         difference = fact_that_differs(work)
         if difference is not None:
             work.step = None

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from deployments.looks import ATTENTION
-from deployments.models import Run
+from deployments.models import Backup, Run
 from deployments.runstatus import AT_WORK, OPEN, RunStatus
 from omlsaas.lib.ids import is_public_id
 from tenants.audit import ACTIONS
@@ -211,6 +211,26 @@ class RunFilter(PortalFilterSet):
     def by_until(self, queryset: QuerySet, name: str, value: Any) -> QuerySet:
         """Keep what was queued on that day or earlier, in the person's zone."""
         return queryset.filter(created_at__lte=_end(value))
+
+
+class BackupFilter(PortalFilterSet):
+    """Backups of a stack by component and text."""
+
+    q = df.CharFilter(label=_("Search"), method="by_text")
+    component = df.ChoiceFilter(label=_("Component"))
+
+    class Meta:
+        model = Backup
+        fields: list[str] = []
+
+    def choices_component(self, user: User) -> list[tuple[str, str]]:
+        """Return the components to choose from."""
+        names = self.queryset.order_by("component").values_list("component", flat=True)
+        return [(name, name) for name in names.distinct()]
+
+    def by_text(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        """Keep what has the text in its name or component."""
+        return queryset.filter(Q(name__icontains=value) | Q(component__icontains=value))
 
 
 class AuditFilter(PortalFilterSet):

@@ -110,9 +110,9 @@ class LogWriter:
         if self._oldest is None:
             self._oldest = time.monotonic()
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, progress: dict[str, Any] | None = None) -> None:
         """Buffer lines of the portal's own, such as a heading: the raw offset stays."""
-        self.append(self.raw_seen, text.encode(errors="replace"))
+        self.append(self.raw_seen, text.encode(errors="replace"), progress)
 
     @property
     def is_full(self) -> bool:

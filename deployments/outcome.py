@@ -7,15 +7,18 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from deployments import facts
 from deployments.errors import NeedsConfirmation, StateForced
-from deployments.models import Plan
+from deployments.models import Plan, Run
 from deployments.runstatus import RunStatus
 from deployments.services.instances import record_applied
 from deployments.services.lifecycle import advance, end_run
 from deployments.services.stacks import mark_suspect, note_clean_plan
+from deployments.steps import pieces_of
 from deployments.work import WORKER, Work
 from omlsaas.lib.refusals import Refusal
 from tenants import actors, audit
+from tenants.effective import canonical_digest
 from tenants.models import Stack
 
 S = RunStatus
@@ -61,7 +64,8 @@ def end_phase(work: Work, phase: str, later: str | None, verdict: Verdict | None
         return _end_plan(work, later)
     if later is not None:
         return later
-    record_applied(work.run, work.redactor)
+    if any(step["kind"] == "terraform.apply" for step in work.run.steps_wanted):
+        record_applied(work.run, work.redactor)
     end_run(work.run, S.APPLIED, actor=WORKER)
     return None
 
@@ -89,10 +93,15 @@ def _end_plan(work: Work, later: str | None) -> str | None:
             note_clean_plan(run)
         end_run(run, S.PLANNED_AND_FINISHED, actor=WORKER)
         return None
-    if not run.has_changes and later == "apply" and _only_terraform(work):
+    if run.uses_engine and not run.has_changes and not _goes_on(work):
         _note_in_line(work)
         end_run(run, S.PLANNED_AND_FINISHED, actor=WORKER)
         return None
+    if not run.uses_engine and not run.findings:
+        # Only preparations: there is nothing that somebody could decide.
+        return later
+    if not run.uses_engine:
+        _keep_findings(run)
     expires = timezone.now() + timedelta(seconds=settings.PLAN_EXPIRES_S)
     refusal = why_not_by_itself(work) if run.is_auto_apply else None
     advance(run, S.PLANNED, actor=WORKER, detail=refusal, plan_expires_at=expires)
@@ -104,9 +113,20 @@ def _end_plan(work: Work, later: str | None) -> str | None:
     return later
 
 
-def _only_terraform(work: Work) -> bool:
-    known = ("terraform.", "providers.")
-    return all(step["kind"].startswith(known) for step in work.run.steps_wanted)
+def _goes_on(work: Work) -> bool:
+    """Tell whether the action does more than Terraform's plan: that is done without changes, too.
+
+    A probe alone looks at what the apply made.
+    """
+    return bool(pieces_of(work.run.steps_wanted)["configure"])
+
+
+def _keep_findings(run: Run) -> None:
+    """Make what the steps found the plan that is confirmed."""
+    made_on = facts.portal_facts(run.stack)
+    made_on |= {"inputs_digest": run.inputs_digest, "secret_versions": run.secret_versions}
+    digest = canonical_digest([run.public_id, run.findings])
+    Plan.objects.update_or_create(run=run, defaults={"digest": digest, "facts": made_on})
 
 
 def _plans(work: Work) -> bool:
@@ -130,8 +150,13 @@ def _note_in_line(work: Work) -> None:
 
 def why_not_by_itself(work: Work) -> NeedsConfirmation | None:
     """Return why a person must look at this plan although the stack applies by itself."""
+    loud = [found for found in work.run.findings if found.get("is_loud")]
+    if loud:
+        return NeedsConfirmation(what=", ".join(found["about"] for found in loud))
     view = Plan.objects.values_list("view", flat=True).get(run=work.run)
-    ending = [r["address"] for r in view["resources"] if r["action"] in ("replace", "delete")]
+    ending = [
+        r["address"] for r in view.get("resources", ()) if r["action"] in ("replace", "delete")
+    ]
     holding = [address for address in ending if work.kind.holds(address)]
     if holding:
         return NeedsConfirmation(what=", ".join(holding[:5]))

@@ -14,5 +14,6 @@ urlpatterns = [
     path("runs/<str:run_id>/force-cancel", run.force_cancel, name="run_force_cancel"),
     path("runs/<str:run_id>/retry", run.retry, name="run_retry"),
     path("runs/<str:run_id>/hold", run.hold, name="run_hold"),
+    path("runs/<str:run_id>/handed/<str:name>", run.handed, name="run_handed"),
     path("runs/<str:run_id>/review", run.review, name="run_review"),
 ]

@@ -31,11 +31,17 @@ S = RunStatus
 _AFTER_WORK = {S.ERRORED, S.CANCELED, S.LOST}
 TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     S.PENDING: frozenset({S.PLAN_QUEUED, S.CANCELED, S.ERRORED}),
-    S.PLAN_QUEUED: frozenset({S.PLANNING, S.CANCELED, S.ERRORED}),
-    S.PLANNING: frozenset({S.PLANNED, S.PLANNED_AND_FINISHED, *_AFTER_WORK}),
+    # An action without a plan begins with its first phase.
+    S.PLAN_QUEUED: frozenset({S.PLANNING, S.CONFIGURING, S.VERIFYING, S.CANCELED, S.ERRORED}),
+    # What only prepared, and found nothing to decide, goes on by itself.
+    S.PLANNING: frozenset(
+        {S.PLANNED, S.PLANNED_AND_FINISHED, S.CONFIGURING, S.VERIFYING, *_AFTER_WORK}
+    ),
     S.PLANNED: frozenset({S.APPLY_QUEUED, S.DISCARDED, S.CANCELED}),
     # Discarded when a fact of the plan no longer holds once a worker looks.
-    S.APPLY_QUEUED: frozenset({S.APPLYING, S.DISCARDED, S.CANCELED, S.ERRORED}),
+    S.APPLY_QUEUED: frozenset(
+        {S.APPLYING, S.CONFIGURING, S.VERIFYING, S.DISCARDED, S.CANCELED, S.ERRORED}
+    ),
     S.APPLYING: frozenset({S.CONFIGURING, S.VERIFYING, S.APPLIED, *_AFTER_WORK}),
     S.CONFIGURING: frozenset({S.VERIFYING, S.APPLIED, *_AFTER_WORK}),
     S.VERIFYING: frozenset({S.APPLIED, *_AFTER_WORK}),
@@ -71,3 +77,4 @@ class ErrorKind(models.TextChoices):
     ENGINE = "engine", _("The engine failed")
     SYSTEM = "system", _("The portal failed")
     REFUSED = "refused", _("Refused")
+    STEP = "step", _("A step failed")

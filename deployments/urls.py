@@ -5,6 +5,7 @@ from django.urls import path
 from deployments.views import (
     actions,
     audit,
+    backups,
     bulk,
     dashboard,
     environments,
@@ -56,6 +57,7 @@ urlpatterns = [
     path("stacks/<str:stack_id>/unlock/", locks.stack_unlock, name="stack_unlock"),
     path("stacks/<str:stack_id>/outputs/<str:name>/", actions.stack_output, name="stack_output"),
     path("stacks/<str:stack_id>/actions/<slug:action>/", actions.stack_action, name="stack_action"),
+    path("stacks/<str:stack_id>/backups/", backups.backup_list, name="stack_backups"),
     path("states/<str:version_id>/", states.state_page, name="state"),
     path("runs/", runs_list.run_list, name="runs"),
     path("releases/", releases.release_list, name="releases"),

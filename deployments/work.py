@@ -1,6 +1,8 @@
 """What a worker has in hand while it does a run: the run, its folder, its fence."""
 
+import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -8,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from deployments import identity
 from deployments.cloud import engines
-from deployments.logs import Fenced
+from deployments.logs import Fenced, LogWriter
 from deployments.models import Run, RunStep
 from deployments.runner import workdir
 from deployments.runner.redact import MIN_LENGTH, Redactor
 from tenants import actors, blueprints, secrets
+from tenants.effective import shared_outputs
 from tenants.models import Stack
 
+log = logging.getLogger(__name__)
 WORKER = actors.system("worker")
 
 
@@ -40,6 +45,7 @@ class Work:
     step: RunStep | None = None
     # What one piece tells the next within a phase; never needed after a take-over.
     notes: dict[str, Any] = field(default_factory=dict)
+    writer: LogWriter | None = None
 
     @property
     def stack(self) -> Stack:
@@ -60,6 +66,62 @@ class Work:
     def secret_values(self) -> dict[str, str]:
         """Return the input secrets by name, in the versions that the run was planned with."""
         return secrets.values(self.stack, self.run.secret_versions)
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's plain outputs as they stand now: an apply may just have made them."""
+        rows = Stack.objects.values_list("outputs", flat=True)
+        found = rows.get(pk=self.run.stack_id)
+        return {name: output.get("value") for name, output in found.items()}
+
+    def render(self, template: Any, quote: Callable[[str], str] | None = None) -> Any:
+        """Return parameters of a step with their look-ups filled. Raises LookupMissing.
+
+        Secrets are not among them: parameters are shown, and reach other machines.
+        """
+        run, stack = self.run, self.stack
+        backups: dict[str, str] = {}
+        for row in stack.backups.order_by("taken_at"):
+            backups[row.component] = row.file
+        context = {
+            "inputs": run.inputs,
+            "outputs": self.outputs(),
+            "params": run.params,
+            "shared": shared_outputs(stack),
+            "backups": backups,
+            "point": run.point or {},
+            "stack": {"name": stack.name, "id": stack.public_id},
+            "region": {"slug": stack.region.slug, "domain_name": stack.region.domain_name},
+        }
+        return blueprints.render(template, context, quote)
+
+    def say(self, text: str, progress: dict[str, Any] | None = None) -> None:
+        """Write lines of the portal's own into the run's log, without secrets.
+
+        `progress` replaces what the page shows of the call. A database that is away delays them.
+        """
+        if self.writer is None or self.writer.step is not self.step:
+            self.writer = LogWriter(self.step)
+        lines = self.redactor.apply(f"{text.rstrip()}\n".encode(errors="replace"))
+        if progress is not None:
+            self.step.progress = progress
+        self.writer.note(lines.decode(errors="replace"), progress)
+        try:
+            self.writer.flush()
+        except OperationalError as problem:
+            log.warning("%s: the database is not there, lines wait: %s", self.run, problem)
+
+    def flush(self) -> None:
+        """Store what `say` could not. Raises OperationalError while the database is away."""
+        if self.writer is not None and self.writer.step is self.step:
+            self.writer.flush()
+
+    def find(self, finding: dict[str, Any]) -> None:
+        """Keep what a step found on the run, once, for whoever decides."""
+        kept = [one for one in self.run.findings if one["about"] != finding["about"]]
+        self.run.findings = [*kept, finding]
+        with transaction.atomic():
+            self.fence()
+            Run.objects.filter(pk=self.run.pk).update(findings=self.run.findings)
 
     @cached_property
     def redactor(self) -> Redactor:
@@ -100,6 +162,8 @@ class Work:
     def pause(self, seconds: float) -> None:
         """Wait inside a long call, minding shutdown, lease and cancel."""
         if self.stop.wait(seconds):
+            # Another worker of this host goes on at once.
+            self.fence(lease_until=timezone.now())
             raise Stopping
         self.check_cancel()
 

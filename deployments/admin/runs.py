@@ -94,9 +94,9 @@ class RunAdmin(AuditedExport, OfRunAdmin):
     run_path = ""
     portal_page = "run"
     sortable_by = ("run_number", "status_shown", "created_at_shown", "ended_at_shown")
-    deferred_in_lists = ("inputs", "steps_wanted", "secret_versions", "actor", "error", "waiting",
-                         "notice", "late_evidence", "reason", "comment",
-                         "cancel_because")  # fmt: skip
+    deferred_in_lists = ("inputs", "params", "findings", "point", "steps_wanted",
+                         "secret_versions", "actor", "error", "waiting", "notice",
+                         "late_evidence", "reason", "comment", "cancel_because")  # fmt: skip
     list_display = ("run_number", "status_shown", "action_label", "region", "release_name",
                     "changes_shown", "actor_name", stamp("created_at", _("queued"), by="id"),
                     stamp("ended_at", _("ended")))  # fmt: skip
@@ -116,7 +116,8 @@ class RunAdmin(AuditedExport, OfRunAdmin):
             stamp("ended_at", _("ended")), "retry_of", "is_scheduled")}),
         (_("What"), {"fields": ("changes_shown", "is_plan_only", "is_destroy", "is_auto_apply",
             "blueprint", "blueprint_digest", "release_name", "release_before",
-            "terraform_version", pretty("inputs", _("inputs")),
+            "terraform_version", pretty("inputs", _("inputs")), pretty("params", _("parameters")),
+            pretty("findings", _("findings")), pretty("point", _("back to")),
             pretty("secret_versions", _("versions of secrets")),
             pretty("steps_wanted", _("steps")))}),
         (_("How it went"), {"fields": ("error_kind", pretty("error", _("error")),

@@ -1,5 +1,6 @@
 """What is done about it."""
 
+from deployments.models.backups import Backup, RestorePoint
 from deployments.models.instances import InstancesRecord
 from deployments.models.logs import LogChunk
 from deployments.models.plans import Plan, StateVersion
@@ -7,10 +8,12 @@ from deployments.models.runs import Run, RunEvent, RunStep
 from deployments.models.workers import Maintenance, WorkerHost
 
 __all__ = [
+    "Backup",
     "InstancesRecord",
     "LogChunk",
     "Maintenance",
     "Plan",
+    "RestorePoint",
     "Run",
     "RunEvent",
     "RunStep",

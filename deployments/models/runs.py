@@ -13,6 +13,7 @@ from deployments.runstatus import (
     RunStatus,
 )
 from omlsaas.lib.refusals import sentence
+from tenants.blueprints.model import ENGINE_STEPS
 from tenants.models import Region, Stack
 from tenants.models.archive import public_id
 from tenants.querysets import RegionScoped
@@ -76,6 +77,14 @@ class Run(models.Model):
     inputs = models.JSONField(_("inputs"), default=dict)
     inputs_digest = models.CharField(max_length=64, blank=True)
     secret_versions = models.JSONField(default=dict)
+    # What was asked for this run alone; no input of the stack.
+    params = models.JSONField(_("parameters"), default=dict)
+    # The restore point that it goes back to: its versions, and file names of its backups.
+    point = models.JSONField(null=True, blank=True)
+    # What its steps found before they change something: codes with parameters.
+    findings = models.JSONField(_("findings"), default=list)
+    # The stack's name is typed in full before its plan is carried out.
+    asks_name = models.BooleanField(default=False)
     release_name = models.CharField(_("release"), max_length=64, blank=True)
     release_before = models.CharField(max_length=64, blank=True)
     blueprint = models.CharField(_("blueprint"), max_length=64)
@@ -167,6 +176,11 @@ class Run(models.Model):
     def may_become(self, status: RunStatus) -> bool:
         """Tell whether the state machine has an edge from here to that status."""
         return status in TRANSITIONS[RunStatus(self.status)]
+
+    @property
+    def uses_engine(self) -> bool:
+        """Tell whether any of its steps needs Terraform."""
+        return any(step["kind"].startswith(ENGINE_STEPS) for step in self.steps_wanted)
 
     @property
     def is_ended(self) -> bool:

@@ -15,6 +15,7 @@ from deployments import looks
 from deployments.links import link, owner_link
 from deployments.models import Plan, Run, RunEvent, RunStep, StateVersion, WorkerHost
 from deployments.runstatus import CLAIMABLE, RunStatus
+from deployments.runview import calls as calls_
 from deployments.runview import notes as notes_
 from deployments.runview import panels as panels_
 from deployments.runview import phases as phases_
@@ -32,9 +33,10 @@ from deployments.runview.cards import (
 )
 from deployments.runview.history import Usual, usual
 from deployments.runview.rights import Rights, rights_of, who_may
+from deployments.services.handed import handed_of
 from tenants import blueprints
 from tenants.blueprints import Kind
-from tenants.models import User
+from tenants.models import Secret, User
 
 S = RunStatus
 RELATED = (
@@ -103,6 +105,11 @@ class RunPage:
             return None
         return Plan.objects.filter(run=self.run).defer("bundle", "masked_json", "view").first()
 
+    @property
+    def has_engine_plan(self) -> bool:
+        """Tell whether there is a plan of Terraform's, not only what steps found."""
+        return self.plan is not None and self.run.uses_engine
+
     @cached_property
     def plan_key(self) -> str:
         """Return what tells that the plan's card must be drawn (again)."""
@@ -111,7 +118,7 @@ class RunPage:
     @cached_property
     def plan_card(self) -> plan_.PlanCard | None:
         """Return the plan as a list."""
-        if self.plan is None:
+        if not self.has_engine_plan:
             return None
         opened = self.run.status == S.PLANNED
         return plan_.card(self.plan, self.kind, self.show, self.page, opened=opened)
@@ -119,7 +126,7 @@ class RunPage:
     @cached_property
     def danger(self) -> plan_.Danger | None:
         """Return what the waiting plan ends."""
-        if self.plan is None or self.run.status != S.PLANNED:
+        if not self.has_engine_plan or self.run.status != S.PLANNED:
             return None
         return plan_.danger(self.plan.view, self.kind)
 
@@ -129,6 +136,8 @@ class RunPage:
         steps = list(self.run.steps.defer("progress", "params").order_by("number"))
         told = [step for step in steps if step.kind in _TOLD][-1:]
         told += [step for step in steps if step.kind == timeline_.APPLY]
+        # What was noted of a bucket is long, and nobody reads it.
+        told += [s for s in steps if calls_.is_call(s) and s.kind != "s3.note"]
         kept = dict(
             RunStep.objects.filter(pk__in={step.pk for step in told}).values_list("pk", "progress")
         )
@@ -145,6 +154,21 @@ class RunPage:
             )
         )
         return [step_row(step, names.get(step.host_id, step.host_id)) for step in self.steps]
+
+    @cached_property
+    def findings(self) -> list[calls_.Finding]:
+        """Return what the steps beside Terraform would do."""
+        return calls_.findings_of(self.run)
+
+    @cached_property
+    def calls(self) -> list[calls_.Call]:
+        """Return how far the steps beside Terraform have come."""
+        return calls_.calls_of(self.run, self.steps)
+
+    @cached_property
+    def handed(self) -> list[Secret]:
+        """Return the secrets that the run made for people and that nobody has seen yet."""
+        return handed_of(self.run) if self.run.status == S.APPLIED else []
 
     @cached_property
     def apply_step(self) -> RunStep | None:
@@ -204,7 +228,7 @@ class RunPage:
     @cached_property
     def facts(self) -> list[Any]:
         """Return the facts under the heading."""
-        return header_facts(self.run)
+        return header_facts(self.run, self.kind)
 
     @cached_property
     def counts(self) -> list[Count]:

@@ -102,12 +102,13 @@ def title_of(run: Run) -> str:
     return "{action} {name}".format(**words)
 
 
-def header_facts(run: Run) -> list[Fact]:
-    """Return release, who, why and where."""
+def header_facts(run: Run, kind: Kind | None = None) -> list[Fact]:
+    """Return release, what was asked for this run, who, why and where."""
     found = []
     if run.release_name:
         before = run.release_before if run.release_before != run.release_name else ""
         found.append(Fact(_("Release"), run.release_name, css="o-num", arrow=before))
+    found += _asked(run, kind)
     by = Fact(_("Requested by"), run.actor_name, initials=initials(run.actor_name))
     found.append(by)
     if run.reason:
@@ -130,6 +131,22 @@ def header_facts(run: Run) -> list[Fact]:
     return found
 
 
+def _asked(run: Run, kind: Kind | None) -> list[Fact]:
+    """Return the parameters of the run, called as the action's form calls them."""
+    action = kind.actions.get(run.action) if kind is not None else None
+    labels = {param.name: param.label for param in action.params} if action is not None else {}
+    values = dict(run.params)
+    if run.point and action is not None and action.returns_to_point in values:
+        values[action.returns_to_point] = _("before run %s") % run.point["run"]
+    return [Fact(labels.get(name, name), _value(value)) for name, value in values.items()]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return str(value)
+
+
 def facts_card(
     run: Run, plan: Plan | None, steps: Sequence[RunStep], host: WorkerHost | None,
     kind: Kind | None,
@@ -141,10 +158,11 @@ def facts_card(
         found.append(Fact(_("Blueprint"), text, css="o-mono", copy=run.blueprint_digest))
     if run.terraform_version:
         found.append(Fact(_("Terraform"), run.terraform_version, css="o-num"))
-    if plan is not None:
+    if plan is not None and run.uses_engine:
         serial = plan.facts.get("state_serial")
         state = _("serial %s at plan time") % serial if serial else _("none at plan time")
         found.append(Fact(_("State"), state))
+    if plan is not None:
         text = " ".join(plan.digest[n : n + 4] for n in range(0, DIGEST_SHOWN, 4))
         found.append(Fact(_("Plan digest"), text, css="o-mono", copy=plan.digest))
     if host is not None:

@@ -191,10 +191,14 @@ def _errored(run: Run, steps: Sequence[RunStep]) -> Note:
         ErrorKind.ENGINE: _("Terraform said no."),
         ErrorKind.SYSTEM: _("The portal could not do it."),
         ErrorKind.REFUSED: _("Refused before anything was started."),
+        ErrorKind.STEP: _("A step failed."),
     }
     title = titles.get(run.error_kind, _("It failed."))
-    if (run.error or {}).get("code") in ("TimedOut", "WasSilent"):
+    code = (run.error or {}).get("code")
+    if code in ("TimedOut", "WasSilent"):
         title = _("It was stopped.")
+    elif code == "NotReady":
+        title = _("Applied, but not ready.")
     errors = _diagnostics(steps)
     more = ""
     if len(errors) > DIAGNOSTICS_SHOWN:
@@ -211,6 +215,8 @@ def _errored(run: Run, steps: Sequence[RunStep]) -> Note:
         text = f"{text} " + _(
             "What was made before stands and is in the state: a new run goes on from there."
         )
+    elif _has_begun(steps):
+        text = f"{text} " + _("What the steps before it did stands.")
     elif run.started_at:
         text = f"{text} " + _("Nothing was changed.")
     href, label = _way_out(run)
@@ -226,6 +232,11 @@ def _way_out(run: Run) -> tuple[str, str]:
     if code == "StateLost":
         return f"{owner_link(run.stack)}#states", _("State versions")
     return "", ""
+
+
+def _has_begun(steps: Sequence[RunStep]) -> bool:
+    """Tell whether a step after the plan, or a command before it, may have done something."""
+    return any(step.phase != "plan" or step.kind == "ssm.command" for step in steps)
 
 
 def _diagnostics(steps: Sequence[RunStep]) -> list[dict[str, str]]:
@@ -270,6 +281,8 @@ def _canceled(run: Run, steps: Sequence[RunStep]) -> Note:
         text += " " + words % {"n": cut}
     elif run.apply_started_at:
         text += " " + _("What was in hand was finished and the state saved; the rest is not done.")
+    elif _has_begun(steps):
+        text += " " + _("What was done before stands; the rest is not done.")
     else:
         text += " " + _("Nothing was changed.")
     return Note("idle", "ban", _("Canceled."), text)

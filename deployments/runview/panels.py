@@ -58,6 +58,8 @@ class Confirm:
     destroys: int
     asks_name: bool
     is_destroy: bool
+    is_loud: bool
+    action: str
     blocked: str
     checks: list[Check] = field(default_factory=list)
     may: bool = True
@@ -131,12 +133,18 @@ def _confirm(run: Run, plan: Plan, told: tuple[list[Check], str], rights: Rights
     return Confirm(
         made_at=plan.created_at,
         digest=plan.digest,
-        on_state=_("state %s") % serial if serial else _("an empty state"),
+        on_state=""
+        if not run.uses_engine
+        else _("state %s") % serial
+        if serial
+        else _("an empty state"),
         must_read=bool(run.to_replace or run.to_destroy),
         replaces=run.to_replace,
         destroys=run.to_destroy,
-        asks_name=run.is_destroy,
+        asks_name=run.asks_name or run.is_destroy,
         is_destroy=run.is_destroy,
+        is_loud=run.is_destroy or any(found.get("is_loud") for found in run.findings),
+        action=run.action_label,
         blocked=blocked,
         checks=found,
         may=rights.decide,
@@ -155,8 +163,12 @@ def checks(run: Run, danger: Danger | None) -> tuple[list[Check], str]:
         found.append(Check("bad", "clock-x", _("The plan no longer fits"), str(refusal)))
         blocked = blocked or str(refusal)
     elif run.plan_expires_at:
-        text = _("state, inputs, secrets and blueprint are as they were")
+        text = _("inputs, secrets and blueprint are as they were")
+        if run.uses_engine:
+            text = _("state, inputs, secrets and blueprint are as they were")
         found.append(Check("ok", "circle-check", _("Still fits"), text))
+    if not run.uses_engine:
+        return found, blocked
     if danger is not None and danger.holding:
         count = len(danger.holding)
         title = ngettext("%(n)s holds data", "%(n)s hold data", count) % {"n": count}
@@ -186,6 +198,8 @@ def _canceling(run: Run, rights: Rights) -> Canceling:
     is_killing = run.cancel_mode == "kill"
     if is_killing:
         text = _("Whatever is left of its processes is being killed.")
+    elif run.status in (S.CONFIGURING, S.VERIFYING) or not run.uses_engine:
+        text = _("The step at work stops where it can; what is done stays done.")
     elif run.status == S.PLANNING:
         text = _("Terraform was asked once to stop. Nothing has been changed.")
     else:

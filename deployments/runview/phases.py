@@ -15,17 +15,10 @@ from deployments.runstatus import RunStatus
 from deployments.runview.history import Usual
 from deployments.runview.timeline import strip_markup
 from deployments.runview.words import about, lasted
+from deployments.steps import pieces_of
+from deployments.steps.kinds import KINDS
 
 S = RunStatus
-# What a step of the blueprint is part of; what is not named here changes something.
-_PHASE_OF = {
-    "terraform.plan": "plan",
-    "state.restore": "plan",
-    "state.unlock": "plan",
-    "providers.fetch": "plan",
-    "probe.http": "verify",
-}
-_CONFIGURE = ("ansible.", "ssm.", "helm.")
 # Shorter waits than this are not worth a word.
 _NOTABLE_S = 2.0
 
@@ -57,13 +50,8 @@ class Phases:
 
 def wanted_phases(run: Run) -> list[str]:
     """Return the phases that the action's steps make: plan first, then what follows a yes."""
-    found = []
-    for step in run.steps_wanted:
-        kind = step["kind"]
-        phase = _PHASE_OF.get(kind) or ("configure" if kind.startswith(_CONFIGURE) else "apply")
-        if phase not in found:
-            found.append(phase)
-    return sorted(found, key=("plan", "apply", "configure", "verify").index)
+    known = [step for step in run.steps_wanted if step["kind"] in KINDS]
+    return [phase for phase, pieces in pieces_of(known).items() if pieces]
 
 
 def build(
@@ -71,14 +59,22 @@ def build(
     confirmers: str,
 ) -> Phases:  # fmt: skip
     """Return the phases of a run as they stand."""
-    lines = [_queued(run), _planning(run, steps, usual, host)]
+    lines = [_queued(run)]
+    has_plan = "plan" in wanted_phases(run)
+    if has_plan:
+        lines.append(_planning(run, steps, usual, host))
     if not run.is_plan_only:
-        lines += _decision(run, confirmers)
+        lines += _decision(run, confirmers) if has_plan and _is_decided(run) else []
         lines += _changing(run, steps, usual)
     if run.is_ended:
         lines = [line for line in lines if line.at or line.tone != "idle"]
         lines.append(_end(run, events))
     return Phases(lines, _head(run, usual), _strip(run))
+
+
+def _is_decided(run: Run) -> bool:
+    """Tell whether somebody decides over this run: not over what only looks and goes on."""
+    return run.uses_engine or bool(run.findings) or run.started_at is None
 
 
 def _queued(run: Run) -> Phase:

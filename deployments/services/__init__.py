@@ -9,6 +9,7 @@ from deployments.services.decisions import (
     hold_run,
 )
 from deployments.services.fleet import declare_host_gone, set_draining, set_maintenance
+from deployments.services.handed import show_handed
 from deployments.services.lifecycle import advance, end_run
 from deployments.services.queueing import queue_run, retry_run
 from deployments.services.stacks import archive, mark_suspect, review_stack
@@ -34,5 +35,6 @@ __all__ = [
     "rollback_state",
     "set_draining",
     "set_maintenance",
+    "show_handed",
     "unlock_state",
 ]

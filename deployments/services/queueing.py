@@ -22,12 +22,14 @@ from deployments.errors import (
 from deployments.models import Run, RunEvent, WorkerHost
 from deployments.services.admission import lock_place, try_admit
 from deployments.services.lifecycle import next_number, refresh_condition
+from deployments.services.params import check_params
+from deployments.services.points import return_to_point
 from deployments.services.preparing import with_providers
 from omlsaas.lib.refusals import sentence
 from tenants import access, audit, blueprints, secrets
 from tenants import services as tenants_services
 from tenants.actors import Actor
-from tenants.blueprints import Action
+from tenants.blueprints import Action, StepSpec
 from tenants.effective import canonical_digest, effective_inputs
 from tenants.errors import ArchivedAlready, InputsRefused
 from tenants.models import Stack
@@ -63,6 +65,7 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
     typed_name: str | None = "",
     inputs: dict[str, Any] | None = None,
     new_secrets: dict[str, str] | None = None,
+    params: dict[str, Any] | None = None,
     retry_of: Run | None = None,
     is_scheduled: bool = False,
     auto_apply: bool | None = None,
@@ -70,20 +73,23 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
     """Queue one action over one stack and return the run, which may have to wait.
 
     With `inputs` or `new_secrets` the stack's desired inputs are changed first, in the same
-    transaction. `typed_name` is compared where the action asks for the stack's name; a command
-    whose user named the stack on its line passes None. A repeated `request_key` of the same
-    actor gives the first run again. Raises Refusal subclasses; then nothing was written.
+    transaction. `params` are for this run alone. `typed_name` is compared where the action asks
+    for the stack's name; a command whose user named the stack on its line passes None. A repeated
+    `request_key` of the same actor gives the first run again. Raises Refusal subclasses; then
+    nothing was written.
     """
     found = find_action(stack, action)
     access.require(actor, found.kind, stack)
     content = [stack.public_id, action, reason, inputs or {}, sorted(new_secrets or {})]
-    digest = canonical_digest(content)
+    digest = canonical_digest([*content, params] if params else content)
     with transaction.atomic():
         lock_place(stack)
         if request_key and (first := _repeated(actor, request_key, digest)):
             return first
         stack.refresh_from_db()
         _check(stack, found, typed_name)
+        asked = check_params(stack, found, params or {})
+        point = return_to_point(actor, stack, found, asked)
         if inputs or new_secrets:
             tenants_services.save_inputs(
                 actor, stack, inputs or {}, new_secrets, kind_of_action=found.kind
@@ -92,6 +98,7 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
         run = _new_run(actor.because(reason), stack, found, auto_apply)
         run.request_key, run.request_digest = request_key or None, digest
         run.retry_of, run.is_scheduled = retry_of, is_scheduled
+        run.params, run.point = asked, point
         _write(actor.because(reason), run)
         if not try_admit(run):
             refresh_condition(stack)
@@ -109,6 +116,8 @@ def _write(actor: Actor, run: Run) -> None:
         comment=actor.reason,
     )
     after = {"action": run.action, "inputs_digest": run.inputs_digest[:12]}
+    if run.params:
+        after["params"] = run.params
     audit.record(actor, "run.queue", run, after=after)
 
 
@@ -137,6 +146,8 @@ def _check(stack: Stack, action: Action, typed_name: str | None) -> None:
             _check_destroy(stack)
     kind = blueprints.load(stack.blueprint).kinds[stack.kind]
     parent = stack.parent_environment
+    if not action.uses_engine:
+        return
     if kind.needs_shared and not plan.get("destroy") and not parent.stack.is_installed:
         raise SharedNotInstalled(stack=stack, shared=parent.name)
     _check_terraform()
@@ -150,7 +161,7 @@ def refuse_suspect(stack: Stack) -> None:
 
 def _check_complete(stack: Stack, action: Action) -> None:
     """Refuse while an input that has no default is not set."""
-    if plan_params(action).get("destroy"):
+    if plan_params(action).get("destroy") or not action.uses_engine:
         return
     kind = blueprints.load(stack.blueprint).kinds[stack.kind]
     needed = blueprints.missing(kind, effective_inputs(stack), set(secrets.versions(stack)))
@@ -193,6 +204,7 @@ def _new_run(actor: Actor, stack: Stack, action: Action, auto_apply: bool | None
         is_auto_apply=bool(auto_apply and action.auto_apply_allowed),
         is_destroy=bool(plan_params(action).get("destroy")),
         is_plan_only=is_plan_only(action),
+        asks_name=action.confirm == "name",
         inputs=inputs,
         inputs_digest=canonical_digest(inputs),
         secret_versions=secrets.versions(stack),
@@ -209,12 +221,18 @@ def _new_run(actor: Actor, stack: Stack, action: Action, auto_apply: bool | None
 
 def _steps(stack: Stack, action: Action) -> list[dict[str, Any]]:
     """Return the action's steps; after an apply the blueprint's readiness probe, if it has one."""
-    steps = [{"kind": step.kind, "params": dict(step.params)} for step in action.steps]
+    steps = [_step(step) for step in action.steps]
     readiness = blueprints.load(stack.blueprint).kinds[stack.kind].readiness
     applies = any(step["kind"] == "terraform.apply" for step in steps)
     if readiness and applies and not plan_params(action).get("destroy"):
         steps.append({"kind": "probe.http", "params": dict(readiness)})
     return steps
+
+
+def _step(step: StepSpec) -> dict[str, Any]:
+    found: dict[str, Any] = {"kind": step.kind, "params": dict(step.params)}
+    found |= {"phase": step.phase} if step.phase else {}
+    return found | ({"if_output": step.if_output} if step.if_output else {})
 
 
 def retry_run(
@@ -235,5 +253,6 @@ def retry_run(
         reason=reason or _("Retry of %s") % run,
         request_key=request_key,
         typed_name=typed_name,
+        params=run.params,
         retry_of=run,
     )

@@ -43,6 +43,8 @@ class Piece:
     judge: Callable[[Work, Exit], None] | None = None
     always: bool = False
     changes: bool = False
+    # What kind of error a refusal by its call is (runstatus.ErrorKind); engines have their own.
+    error_kind: str = "system"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,13 @@ class StepKind:
     name: str
     phase: str
     pieces: Sequence[Piece]
+    # Other phases that blueprint.yaml may put it in with `phase:`.
+    also: tuple[str, ...] = ()
+    # Pieces that look, in the plan phase, at what it would do; that are done before anything else
+    # of its phase; that clean up at the very end of the run, however it ends.
+    look: Sequence[Piece] = ()
+    first: Sequence[Piece] = ()
+    last: Sequence[Piece] = ()
     # Parameters that blueprint.yaml may give: name → Python type.
     params: Mapping[str, type] = field(default_factory=dict)
     # What a person should know before it: shown with the plan.
@@ -71,19 +80,54 @@ def register(kind: StepKind) -> StepKind:
 
 @dataclass(frozen=True)
 class Planned:
-    """A piece at its place in a run: its phase and the parameters of its step."""
+    """A piece at its place in a run: its phase and the parameters of its step.
+
+    `after_failure`: a clean-up that is not due yet, but is when its phase ends badly.
+    """
 
     phase: str
     piece: Piece
     params: Mapping[str, Any]
+    if_output: str = ""
+    after_failure: bool = False
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    kind: StepKind
+    phase: str
+    params: Mapping[str, Any]
+    if_output: str
+
+    def plan(self, pieces: Sequence[Piece], phase: str = "", **more: bool) -> list[Planned]:
+        place = phase or self.phase
+        return [Planned(place, piece, self.params, self.if_output, **more) for piece in pieces]
 
 
 def pieces_of(steps_wanted: Sequence[Mapping[str, Any]]) -> dict[str, list[Planned]]:
     """Return the pieces of a run by phase, in the order in which they are done."""
+    wanted = [_wanted(step) for step in steps_wanted]
     found: dict[str, list[Planned]] = {phase: [] for phase in PHASES}
-    for wanted in steps_wanted:
-        kind = KINDS[wanted["kind"]]
-        found[kind.phase] += [
-            Planned(kind.phase, piece, wanted.get("params") or {}) for piece in kind.pieces
-        ]
+    for step in wanted:
+        found[step.phase] += step.plan(step.kind.first)
+    for step in wanted:
+        found["plan"] += step.plan(step.kind.look, "plan")
+        found[step.phase] += step.plan(step.kind.pieces)
+    final = next((phase for phase in reversed(PHASES) if found[phase]), PHASES[0])
+    for step in reversed(wanted):
+        for phase in PHASES[PHASES.index(step.phase) : PHASES.index(final) + 1]:
+            if step.kind.last and found[phase]:
+                found[phase] += step.plan(step.kind.last, phase, after_failure=phase != final)
     return found
+
+
+def _wanted(step: Mapping[str, Any]) -> _Wanted:
+    kind = KINDS[step["kind"]]
+    phase = step.get("phase") or kind.phase
+    return _Wanted(kind, phase, step.get("params") or {}, step.get("if_output") or "")
+
+
+def first_phase(pieces: Mapping[str, Sequence[Planned]], after: str = "") -> str | None:
+    """Return the first phase with pieces, of those after the one given; None when none has any."""
+    start = PHASES.index(after) + 1 if after else 0
+    return next((phase for phase in PHASES[start:] if pieces[phase]), None)

@@ -2,8 +2,14 @@
 
 from deployments.steps import (  # noqa: F401  (they register themselves)
     KINDS,
+    asg_replace,
+    backups,
+    parameters,
     probe_http,
     providers_fetch,
+    restore_point,
+    s3_empty,
+    ssm_command,
     state_copy,
     state_restore,
     state_unlock,

@@ -12,9 +12,10 @@ from django.utils.translation import gettext as _
 
 from deployments import looks
 from deployments.models import Run
+from omlsaas.lib.amounts import amount
 
 register = template.Library()
-UNITS = ("B", "kB", "MB", "GB", "TB")
+register.filter(amount)
 
 
 @register.simple_tag
@@ -105,18 +106,6 @@ def duration(value: timedelta | float | None) -> str:
     hours, rest = divmod(max(total, 0), 3600)
     minutes, seconds = divmod(rest, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-@register.filter
-def amount(size: float | None) -> str:
-    """Return a number of bytes as people read it: `1.9 GB`."""
-    if size is None:
-        return ""
-    for unit in UNITS:
-        if size < 1000 or unit == UNITS[-1]:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
-    return ""
 
 
 @register.simple_tag(takes_context=True)

@@ -9,15 +9,17 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from deployments import services
-from deployments.errors import StackSuspect
+from deployments.errors import ParamsRefused, StackSuspect
 from deployments.forms import row_of, text
 from deployments.links import link, owner_link
 from deployments.models import Run
+from deployments.paramsform import ParamsForm
 from deployments.runstatus import OPEN
+from deployments.steps.kinds import KINDS
 from deployments.views.doors import attempt, find, require
 from deployments.views.stacks import fits
 from omlsaas.lib.refusals import Refusal, sentence
@@ -30,6 +32,7 @@ from tenants.inputs import InputsForm
 from tenants.models import Release, Secret, Stack
 from tenants.models.secrets import SecretKind
 
+TENANTS_NAMED = 20
 RELATED = ("region__account", "parent_environment", "tenant__release", "shared_environment")
 
 
@@ -104,8 +107,9 @@ def stack_action(request: HttpRequest, stack_id: str, action: str) -> HttpRespon
     data = request.POST if request.method == "POST" else None
     start = StartForm(data, stack=stack, action=found)
     inputs = inputs_form(stack, kind, found.fields, data)
-    if data is not None and start.is_valid() and inputs.is_valid():
-        run = _queue(request, stack, found, start, inputs)
+    params = ParamsForm(data, stack=stack, action=found, initial=_chosen(request, found))
+    if data is not None and all(form.is_valid() for form in (start, inputs, params)):
+        run = _queue(request, stack, found, start, inputs, params)
         if run is not None:
             return redirect(link("run", run.public_id))
     context = {
@@ -115,6 +119,7 @@ def stack_action(request: HttpRequest, stack_id: str, action: str) -> HttpRespon
         "action": found,
         "start": start,
         "inputs": inputs,
+        "params": params,
         "groups": inputs.groups(),
         "facts": _consequences(stack, kind, found),
         "is_untimely": not fits(found, stack),
@@ -123,8 +128,19 @@ def stack_action(request: HttpRequest, stack_id: str, action: str) -> HttpRespon
     return render(request, "deployments/stack_action.html", context)
 
 
+def _chosen(request: HttpRequest, action: Action) -> dict[str, str]:
+    """Return what a link to the action chose already, such as a restore point."""
+    known = {param.name for param in action.params}
+    return {name: value for name, value in request.GET.items() if name in known}
+
+
 def _queue(
-    request: HttpRequest, stack: Stack, action: Action, start: StartForm, inputs: InputsForm
+    request: HttpRequest,
+    stack: Stack,
+    action: Action,
+    start: StartForm,
+    inputs: InputsForm,
+    params: ParamsForm,
 ) -> Run | None:
     """Queue the run with what was typed; None when it was refused, with the reason in a form."""
     actor, data = from_request(request), start.cleaned_data
@@ -132,21 +148,24 @@ def _queue(
     def act() -> Run:
         # One transaction: a refused run leaves the release and the inputs as they were.
         with transaction.atomic():
-            release = data.get("release")
-            if "release" in start.fields and release != stack.tenant.release:
-                tenants_services.change_tenant(
-                    actor.because(data["reason"]), stack.tenant, release=release
+            if "release" in start.fields and data["release"] != stack.tenant.release:
+                because = actor.because(data["reason"])
+                tenants_services.change_tenant(because, stack.tenant, release=data["release"])
+            try:
+                return services.queue_run(
+                    actor,
+                    stack,
+                    action.name,
+                    reason=data["reason"],
+                    request_key=data["request_key"] or None,
+                    typed_name=data.get("typed_name", ""),
+                    inputs=inputs.changes,
+                    new_secrets=inputs.new_secrets,
+                    params=params.values,
                 )
-            return services.queue_run(
-                actor,
-                stack,
-                action.name,
-                reason=data["reason"],
-                request_key=data["request_key"] or None,
-                typed_name=data.get("typed_name", ""),
-                inputs=inputs.changes,
-                new_secrets=inputs.new_secrets,
-            )
+            except ParamsRefused as refusal:
+                params.refuse(refusal.problems)
+                raise
 
     run = attempt(inputs if inputs.fields else start, act)
     if run is None:
@@ -162,6 +181,8 @@ def _consequences(stack: Stack, kind: Kind, action: Action) -> list[tuple[str, s
     said: list[tuple[str, str, str]] = []
     if action.is_plan_only:
         said.append(("ok", "eye", _("Nothing is changed: Terraform only compares and reports.")))
+    elif not action.uses_engine:
+        said += _steps_alone(action)
     elif action.confirm == "name":
         count = stack.resource_count
         words = _("All %(count)s resources of %(name)s are removed. This cannot be undone.")
@@ -169,7 +190,9 @@ def _consequences(stack: Stack, kind: Kind, action: Action) -> list[tuple[str, s
         if kind.holds_data:
             words = _("Data goes with them: %(what)s.") % {"what": ", ".join(kind.holds_data)}
             said.append(("bad", "database-x", words))
-    if not action.is_plan_only:
+    if action.uses_engine and not action.is_plan_only:
+        if stack.kind == "shared":
+            said += _tenants_on(stack)
         if stack.is_auto_apply and action.auto_apply_allowed:
             words = _("The plan is applied by itself, unless it destroys or replaces something.")
             said.append(("wait", "player-play", words))
@@ -185,6 +208,34 @@ def _consequences(stack: Stack, kind: Kind, action: Action) -> list[tuple[str, s
         facts = {"number": holder.number, "status": holder.get_status_display().lower()}
         said.append(("wait", "hourglass", words % (facts | {"name": stack.name})))
     return said
+
+
+def _steps_alone(action: Action) -> list[tuple[str, str, str]]:
+    """Return what an action without Terraform does, from its steps."""
+    known = [KINDS[step.kind] for step in action.steps if step.kind in KINDS]
+    names = list(dict.fromkeys(str(piece.title) for kind in known for piece in kind.pieces))
+    risky = {kind.risk for kind in known}
+    tone = "bad" if "destroys" in risky else "wait" if risky - {"none"} else "ok"
+    said = [(tone, "list-check", _("%s.") % ", ".join(names))]
+    if any(kind.look for kind in known):
+        words = _("You see first what it would do: nothing happens until somebody confirms it.")
+        said.append(("run", "hand-stop", words))
+    return said
+
+
+def _tenants_on(stack: Stack) -> list[tuple[str, str, str]]:
+    """Return which tenants a change of their shared environment reaches."""
+    rows = Stack.objects.filter(parent_environment_id=stack.parent_environment_id, kind="tenant")
+    names = list(rows.filter(resource_count__gt=0).order_by("name").values_list("name", flat=True))
+    if not names:
+        return []
+    words = ngettext(
+        "%(n)s tenant stands on it: %(names)s.", "%(n)s tenants stand on it: %(names)s.", len(names)
+    )
+    shown = ", ".join(names[:TENANTS_NAMED])
+    if len(names) > TENANTS_NAMED:
+        shown += _(" and %s more") % (len(names) - TENANTS_NAMED)
+    return [("wait", "users", words % {"n": len(names), "names": shown})]
 
 
 def stack_inputs(request: HttpRequest, stack_id: str) -> HttpResponse:

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from deployments import services
-from deployments.errors import TypedNameWrong
+from deployments.errors import NothingHanded, TypedNameWrong
 from deployments.links import link
 from deployments.models import Plan, Run
 from deployments.runview import RELATED, RunPage
@@ -153,7 +153,7 @@ def confirm(request: HttpRequest, run_id: str) -> HttpResponse:
 
     def do() -> None:
         name = run.stack.name
-        if run.is_destroy and request.POST.get("typed_name", "").strip() != name:
+        if (run.is_destroy or run.asks_name) and request.POST.get("typed_name", "").strip() != name:
             raise TypedNameWrong(name=name)
         services.confirm_run(
             from_request(request),
@@ -225,6 +225,29 @@ def retry(request: HttpRequest, run_id: str) -> HttpResponse:
         return redirect(href)
     response = HttpResponse(status=204)
     response["HX-Redirect"] = href
+    return response
+
+
+@require_POST
+def handed(request: HttpRequest, run_id: str, name: str) -> HttpResponse:
+    """Show a secret that the run handed over, once, to somebody who may see secrets."""
+    run = find_run(request, run_id)
+    require(request, "secrets", run.stack)
+    try:
+        value = services.show_handed(from_request(request), run, name)
+    except NothingHanded as refusal:
+        messages.error(request, str(refusal))
+        return redirect(link("run", run.public_id))
+    context = {
+        "stack": run.stack,
+        "owner": run.stack.owner,
+        "back": link("run", run.public_id),
+        "name": name,
+        "value": value,
+        "section": "runs",
+    }
+    response = render(request, "deployments/secret.html", context)
+    response["Cache-Control"] = "no-store"
     return response
 
 

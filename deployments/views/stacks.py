@@ -17,6 +17,7 @@ from deployments.models import StateVersion
 from deployments.runstatus import OPEN
 from deployments.services.unlocking import holder_of
 from deployments.urgency import RUN_COLUMNS
+from deployments.views import backups
 from deployments.views.audit import dress
 from omlsaas.lib.refusals import sentence
 from tenants import blueprints, secrets
@@ -152,6 +153,7 @@ def _blueprint(user: User, stack: Stack) -> dict[str, Any]:
         "groups": input_groups(stack, kind),
         "lacking": [kind.label(name) for name in _lacking(stack, kind)],
         "outputs": _outputs(stack, kind),
+        "backups": backups.panel(user, stack, kind),
         "is_outdated": bool(stack.blueprint_digest) and stack.blueprint_digest != blueprint.digest,
     }
 

@@ -21,6 +21,7 @@ from tenants.blueprints.model import (
     Kind,
     NameRule,
     Output,
+    Param,
     SecretRule,
     StepSpec,
     Variable,
@@ -28,6 +29,8 @@ from tenants.blueprints.model import (
 
 MANIFEST = "blueprint.yaml"
 _SCHEMA = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
+# What stands beside a step's own parameters.
+STEP_KEYS = ("kind", "phase", "if_output")
 _VALIDATOR = Draft202012Validator(_SCHEMA)
 
 
@@ -244,24 +247,41 @@ class Reader:
                 confirm=raw.get("confirm", "button"),
                 when=raw.get("when", "always"),
                 fields=fields,
-                steps=self._steps((*where, "steps"), raw["steps"], variables, module.outputs),
+                steps=self._steps(where, raw, variables, module.outputs),
                 timeouts=raw.get("timeouts", {}),
+                params=self._params((*where, "params"), raw.get("params", {})),
             )
         return actions
+
+    def _params(self, path: lines.Path, raw: dict[str, Any]) -> tuple[Param, ...]:
+        params = []
+        for name, spec in raw.items():
+            spec = {**spec, "choices": tuple(spec.get("choices", ()))}
+            param = Param(name=name, **spec)
+            if (param.type == "choice") != bool(param.choices or param.choices_from):
+                text = _("“%(name)s”: choices and choices_from belong to the type choice alone.")
+                self._flaw((*path, name), text, name=name)
+            params.append(param)
+        return tuple(params)
 
     def _steps(
         self,
         path: lines.Path,
-        raw: list[dict[str, Any]],
+        action: dict[str, Any],
         variables: dict[str, Variable],
         outputs: dict[str, Output],
     ) -> tuple[StepSpec, ...]:
-        steps = []
-        for number, spec in enumerate(raw):
+        steps, path = [], (*path, "steps")
+        for number, spec in enumerate(action["steps"]):
             where = (*path, number)
-            params = {key: value for key, value in spec.items() if key != "kind"}
-            self._check_places(where, params, variables, outputs)
-            steps.append(StepSpec(spec["kind"], params, self.file, self.document.line(where)))
+            params = {key: value for key, value in spec.items() if key not in STEP_KEYS}
+            self._check_places(where, params, variables, outputs, action.get("params", {}))
+            needed = spec.get("if_output", "")
+            if needed:
+                self._known((*where, "if_output"), needed, outputs, _("output"))
+            line = self.document.line(where)
+            phase = spec.get("phase", "")
+            steps.append(StepSpec(spec["kind"], params, self.file, line, phase, needed))
         kinds = [step.kind for step in steps]
         if "terraform.apply" in kinds:
             before = kinds[: kinds.index("terraform.apply")]
@@ -275,8 +295,9 @@ class Reader:
         template: Any,
         variables: Iterable[str],
         outputs: Iterable[str],
+        params: Iterable[str] = (),
     ) -> None:
-        named = {"outputs": outputs, "inputs": variables, "secrets": variables}
+        named = {"outputs": outputs, "inputs": variables, "secrets": variables, "params": params}
         for place in templates.places(template):
             root, _dot, rest = place.partition(".")
             if not templates.is_look_up(place):

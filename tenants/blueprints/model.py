@@ -154,12 +154,39 @@ class SecretRule:
 
 @dataclass(frozen=True)
 class StepSpec:
-    """One step of an action: a kind that the portal knows, and its parameters."""
+    """One step of an action: a kind that the portal knows, and its parameters.
+
+    `phase` is where it is done when that is not the kind's own phase; `if_output` names an output
+    without which it is skipped.
+    """
 
     kind: str
     params: Mapping[str, Any]
     file: str
     line: int
+    phase: str = ""
+    if_output: str = ""
+
+
+# Steps whose process is Terraform: a host without it can do all others.
+ENGINE_STEPS = ("terraform.", "state.", "providers.")
+
+
+@dataclass(frozen=True)
+class Param:
+    """What an action asks for a single run: no input of the stack, nothing stays of it.
+
+    `choices_from` is empty, `backups:<component>` or `restore_points`.
+    """
+
+    name: str
+    label: str
+    type: str
+    help: str = ""
+    required: bool = False
+    default: Any = None
+    choices: tuple[Any, ...] = ()
+    choices_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,11 +209,23 @@ class Action:
     fields: str | tuple[str, ...]
     steps: tuple[StepSpec, ...]
     timeouts: Mapping[str, int] = field(default_factory=dict)
+    params: tuple[Param, ...] = ()
 
     @property
     def is_plan_only(self) -> bool:
         """Tell whether the action ends with its plan."""
         return all(step.kind == "terraform.plan" for step in self.steps)
+
+    @property
+    def uses_engine(self) -> bool:
+        """Tell whether any step needs Terraform."""
+        return any(step.kind.startswith(ENGINE_STEPS) for step in self.steps)
+
+    @property
+    def returns_to_point(self) -> str:
+        """Return the parameter that names a restore point to go back to; empty for none."""
+        found = (p.name for p in self.params if p.choices_from == "restore_points")
+        return next(found, "")
 
 
 @dataclass(frozen=True)

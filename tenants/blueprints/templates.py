@@ -1,14 +1,16 @@
 """`{{ outputs.bucket }}` in parameters of steps: look-up only, no expressions."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 from omlsaas.lib.refusals import Refusal
 
-ROOTS = ("inputs", "outputs", "secrets", "shared", "stack", "region")
+ROOTS = (
+    "inputs", "outputs", "secrets", "shared", "stack", "region", "params", "backups", "point",
+)  # fmt: skip
 _PLACE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)+")
 
@@ -19,22 +21,26 @@ class LookupMissing(Refusal):
     message = _("“%(path)s” has no value yet; the blueprint needs it here.")
 
 
-def render(template: Any, context: Mapping[str, Any]) -> Any:
+def render(
+    template: Any, context: Mapping[str, Any], quote: Callable[[str], str] | None = None
+) -> Any:
     """Return the template with its places filled; lists and mappings are walked.
 
     A text that is one place alone gives the value itself (a list stays a list); in the middle of
-    a text the value must be a text, number or truth value. Raises LookupMissing.
+    a text the value must be a text, number or truth value. With `quote` every place is a text
+    and goes through it: for command lines. Raises LookupMissing.
     """
     if isinstance(template, Mapping):
-        return {key: render(value, context) for key, value in template.items()}
+        return {key: render(value, context, quote) for key, value in template.items()}
     if isinstance(template, list | tuple):
-        return [render(value, context) for value in template]
+        return [render(value, context, quote) for value in template]
     if not isinstance(template, str):
         return template
     alone = _PLACE.fullmatch(template.strip())
-    if alone:
+    if alone and quote is None:
         return _look_up(alone[1], context)
-    return _PLACE.sub(lambda found: _as_text(found[1], context), template)
+    as_is = quote or str
+    return _PLACE.sub(lambda found: as_is(_as_text(found[1], context)), template)
 
 
 def places(template: Any) -> Iterator[str]:

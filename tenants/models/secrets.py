@@ -11,6 +11,8 @@ class SecretKind(models.TextChoices):
 
     INPUT = "input", _("Input")
     OUTPUT = "output", _("Output")
+    # Made by a run for people, shown once.
+    HANDED = "handed", _("Handed over")
 
 
 class Secret(models.Model):

@@ -199,6 +199,7 @@ ROUTES = {
     "stack_output": Route(
         404, 403, 403, 200, lambda w: (w.stack.public_id, "admin_password"), method="post"
     ),
+    "stack_backups": Route(404, 200, 200, 200, stack_of),
     "worker_drain": Route(403, 403, 403, 302, host_of, method="post"),
     "worker_gone": Route(403, 403, 403, 302, host_of, method="post"),
     # One run.
@@ -216,6 +217,9 @@ ROUTES = {
     "run_force_cancel": Route(404, 403, 403, 200, planned_of, method="post"),
     "run_retry": Route(404, 403, 302, 302, run_of, method="post"),
     "run_hold": Route(404, 403, 403, 302, run_of, method="post"),
+    "run_handed": Route(
+        404, 403, 403, 302, lambda w: (w.run.public_id, "admin_password"), method="post"
+    ),
     "run_review": Route(404, 403, 200, 200, run_of, method="post"),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 
-from deployments.errors import UnknownStack
+from deployments.errors import ParamsRefused, UnknownStack
 from deployments.models import Run
 from deployments.runstatus import RunStatus
 from deployments.services import confirm_run, queue_run
@@ -44,6 +44,10 @@ class Command(BaseCommand):
         parser.add_argument("stack", nargs="?", help="name or id of the stack")
         parser.add_argument("action", nargs="?", help="an action of its blueprint")
         parser.add_argument("--set", action="append", default=[], metavar="k=v", dest="inputs")
+        parser.add_argument(
+            "--param", action="append", default=[], metavar="k=v", dest="params",
+            help="a parameter of the action, for this run alone",
+        )  # fmt: skip
         parser.add_argument(
             "--confirm", action="store_true", help="apply the plan, whatever it does"
         )
@@ -95,6 +99,7 @@ class Command(BaseCommand):
             typed_name=None,
             inputs=plain,
             new_secrets=secret,
+            params=pairs_of(options["params"]),
             is_scheduled=actor.kind == "system",
             auto_apply=True if options["confirm"] else None,
         )
@@ -180,6 +185,17 @@ class Command(BaseCommand):
         stacks = Stack.objects.all() if actor.user is None else Stack.objects.visible_to(actor.user)
         for stack in stacks.order_by("kind", "name"):
             self.stdout.write(f"{stack.name}\t{stack.kind}\t{stack.condition}\t{stack.public_id}")
+
+
+def pairs_of(texts: list[str]) -> dict[str, str]:
+    """Return `k=v` texts as a mapping. Raises ParamsRefused for one that is none."""
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise ParamsRefused({name: "write it as k=v"})
+        found[name] = value
+    return found
 
 
 def find_stack(actor: Actor, name: str) -> Stack:

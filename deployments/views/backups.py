@@ -1,0 +1,152 @@
+"""The backups of a stack: the panel on its page, and the whole list."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from deployments.filters import BackupFilter
+from deployments.links import link, owner_link
+from deployments.listing import Column, Listing, export, show
+from deployments.models import Backup, RestorePoint
+from deployments.services.params import point_words
+from deployments.views.doors import find
+from tenants import blueprints
+from tenants.access import user_can
+from tenants.blueprints import Action, Kind
+from tenants.models import Stack, User
+
+POINTS_SHOWN = 5
+COLUMNS = (
+    Column("name", _("Name"), ("name",)),
+    Column("component", _("Component"), ("component",)),
+    Column("taken", _("Taken"), ("taken_at",)),
+    Column("size", _("Size"), ("size",), "text-end"),
+    Column("run", _("Made by")),
+    Column("seen", _("Seen"), ("seen_at",)),
+)
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest backup of one component; `is_old` is a warning."""
+
+    component: str
+    backup: Backup | None
+    is_old: bool
+
+
+@dataclass(frozen=True)
+class Point:
+    """One restore point as the page offers it."""
+
+    words: str
+    run_href: str
+    run_number: int
+    href: str
+
+
+def components_of(kind: Kind) -> list[str]:
+    """Return the components that have backups, as the blueprint's steps name them."""
+    found: dict[str, None] = {}
+    for action in kind.actions.values():
+        for step in action.steps:
+            if step.kind in ("s3.list", "s3.await_object") and step.params.get("prefix"):
+                found[step.params.get("component", "")] = None
+    return [name for name in found if name and name in _listed(kind)]
+
+
+def _listed(kind: Kind) -> set[str]:
+    steps = [step for action in kind.actions.values() for step in action.steps]
+    return {step.params.get("component", "") for step in steps if step.kind == "s3.list"}
+
+
+def panel(user: User, stack: Stack, kind: Kind) -> dict[str, Any] | None:
+    """Return what the page of a stack shows of its backups; None for one that makes none."""
+    names = components_of(kind)
+    if not names:
+        return None
+    rows = Backup.objects.filter(stack=stack, component__in=names)
+    newest = {b.component: b for b in rows.order_by("component", "-taken_at").distinct("component")}
+    now = timezone.now()
+    found = [
+        Newest(
+            name,
+            newest.get(name),
+            stack.is_installed and (name not in newest or not newest[name].is_fresh(now)),
+        )
+        for name in names
+    ]
+    refresh = next((a for a in kind.actions.values() if _only_lists(a)), None)
+    return {
+        "newest": found,
+        "is_old": any(one.is_old for one in found),
+        "href": link("stack_backups", stack.public_id),
+        "refresh_href": _action_href(user, stack, refresh),
+        "points": _points(user, stack, kind),
+    }
+
+
+def _only_lists(action: Action) -> bool:
+    return all(step.kind == "s3.list" for step in action.steps)
+
+
+def _action_href(user: User, stack: Stack, action: Action | None) -> str:
+    if action is None or stack.owner.is_archived or not user_can(user, action.kind, stack):
+        return ""
+    return f"{link('stack', stack.public_id)}actions/{action.name}/"
+
+
+def _points(user: User, stack: Stack, kind: Kind) -> list[Point]:
+    action = next((a for a in kind.actions.values() if a.returns_to_point), None)
+    href = _action_href(user, stack, action)
+    rows = RestorePoint.objects.filter(stack=stack).select_related("run")[:POINTS_SHOWN]
+    return [
+        Point(
+            point_words(point),
+            link("run", point.run.public_id),
+            point.run.number,
+            f"{href}?{action.returns_to_point}={point.public_id}" if href else "",
+        )
+        for point in rows
+    ]
+
+
+def backup_list(request: HttpRequest, stack_id: str) -> HttpResponse:
+    """Show the backups of one stack as they were last seen in its bucket."""
+    related = ("tenant", "shared_environment", "region")
+    stack = find(Stack.objects.visible_to(request.user).select_related(*related), stack_id)
+    rows = Backup.objects.filter(stack=stack).select_related("run")
+    filters = BackupFilter(request.GET, rows, request=request)
+    listing = Listing(request, filters, COLUMNS, default="-taken", tie="-pk")
+    if listing.wants_csv:
+        return _export(listing)
+    for backup in listing.rows:
+        backup.run_href = link("run", backup.run.public_id) if backup.run else ""
+    context = {
+        "stack": stack,
+        "back": owner_link(stack),
+        "panel": _panel_of(request.user, stack),
+        "section": "tenants" if stack.tenant_id else "environments",
+    }
+    return show(request, "deployments/backup_list.html", listing, context)
+
+
+def _panel_of(user: User, stack: Stack) -> dict[str, Any] | None:
+    try:
+        return panel(user, stack, blueprints.load(stack.blueprint).kinds[stack.kind])
+    except (blueprints.BlueprintFlawed, LookupError, OSError):
+        return None
+
+
+def _export(listing: Listing) -> HttpResponse:
+    header = ("name", "component", "key", "bytes", "taken", "seen", "run")
+
+    def cells(backup: Backup) -> tuple[Any, ...]:
+        run = backup.run.number if backup.run else None
+        return (backup.name, backup.component, backup.key, backup.size, backup.taken_at,
+                backup.seen_at, run)  # fmt: skip
+
+    return export(listing, "backups", header, cells)
