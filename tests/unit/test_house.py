@@ -14,7 +14,12 @@ ROOMS = [
     ("deployments.errors",),
     ("deployments.models",),
     ("deployments.notify", "deployments.identity", "deployments.doorbell", "deployments.facts"),
-    ("deployments.logs", "deployments.logstore", "deployments.logcompact"),
+    (
+        "deployments.logs",
+        "deployments.logstore",
+        "deployments.logcompact",
+        "deployments.compactor",
+    ),
     ("deployments.services",),
     ("deployments.work",),
     ("deployments.steps",),
