@@ -1,5 +1,7 @@
 """When a log is read with pauses: only in the middle of a burst, and not for ever."""
 
+import itertools
+
 from deployments.runner.burst import AFTER_S, PAUSE_S, STEP_BYTES, UNTIL_S, Burst
 
 MB = 1 << 20
@@ -30,7 +32,7 @@ def test_a_reader_that_keeps_up_rests_in_a_burst():
 
 def test_about_a_megabyte_is_read_between_two_pauses():
     rests = read_on(15 * MB, 4)
-    assert all(b - a >= PAUSE_S for a, b in zip(rests, rests[1:], strict=False))
+    assert all(b - a >= PAUSE_S for a, b in itertools.pairwise(rests))
     assert len(rests) * STEP_BYTES <= 11 * MB
 
 
