@@ -1,4 +1,4 @@
-"""The thread that compresses what has ended: what is its business, and that it ends when told to."""
+"""The thread that compresses what has ended: its business, and its end when told to."""
 
 import threading
 
