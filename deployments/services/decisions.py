@@ -63,9 +63,8 @@ def confirm_run(
         else:
             advance(run, S.APPLY_QUEUED, actor=actor, comment=comment, confirmed_by=actor.name)
             Run.objects.filter(pk=run.pk).update(comment=comment)
-            audit.record(
-                actor.because(comment), "run.confirm", run, after={"plan_digest": plan.digest}
-            )
+            after = {"plan_digest": plan.digest}
+            audit.record(actor.because(comment), "run.confirm", run, after=after)
             transaction.on_commit(partial(doorbell.ring_run, run))
     if refusal is not None:
         raise refusal
