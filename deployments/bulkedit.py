@@ -66,6 +66,11 @@ class Outcome:
     refused: tuple[str, ...]
     run: Run | None = None
 
+    @property
+    def text(self) -> str:
+        """Return all of it in one line."""
+        return "; ".join((*self.done, *self.refused))
+
 
 def tenant_kind(tenants: Iterable[Tenant]) -> Kind | None:
     """Return how all of the tenants are built; None when they differ."""

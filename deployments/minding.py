@@ -25,6 +25,7 @@ from deployments.errors import (
 from deployments.logs import LogWriter
 from deployments.models import Run
 from deployments.runner import process
+from deployments.runner.burst import Burst
 from deployments.runner.humanlog import HumanLog
 from deployments.runner.process import Exit, State
 from deployments.runner.projection import replay
@@ -37,11 +38,6 @@ TICK_S = 0.012
 IDLE_TICK_S = 0.04
 IDLE_AFTER_S = 2.0
 LOOK_S = 0.5
-# While a child writes faster than this much can wait, its log is stored at leisure: reading for
-# one part in five of the time leaves the processors to the child.
-BURST_BYTES = 1 << 20
-BURST_REST = 4
-BURST_REST_MAX_S = 0.25
 ORPHAN_LOOK_S = 1.0
 PROGRESS_S = 0.5
 DATABASE_RETRY_S = 1.0
@@ -127,7 +123,7 @@ class Minder:
         self.clock = _Clock(lease=time.monotonic() + settings.LEASE_RENEW_S)
         self.cancel_mode = ""
         self.orphaned_since: float | None = None
-        self.raw_size = 0
+        self.burst = Burst()
         self.retry_at = 0.0
 
     def mind(self) -> Exit:
@@ -136,11 +132,10 @@ class Minder:
         ended = str(folder / "exit.json")
         with Tail(folder / "raw.log", self.step.raw_offset) as tail:
             while True:
-                begun = time.monotonic()
                 got = self._read(tail)
                 self._flush_if_due()
                 now = time.monotonic()
-                if got and self._yield_to_child(tail, now - begun):
+                if got and self._yield_to_child(tail, now):
                     self._let_go()
                 if now >= self.clock.lease:
                     self._renew(now)
@@ -153,13 +148,10 @@ class Minder:
                 if not got and self.work.stop.wait(self._tick(now)):
                     self._let_go()
 
-    def _yield_to_child(self, tail: Tail, spent_s: float) -> bool:
+    def _yield_to_child(self, tail: Tail, now: float) -> bool:
         """Rest while the child is in the middle of a burst; tell whether the worker has to go."""
-        size = os.stat(tail.path).st_size
-        is_growing, self.raw_size = size > self.raw_size, size
-        if not is_growing or size - tail.offset < BURST_BYTES:
-            return self.work.stop.is_set()
-        return self.work.stop.wait(min(spent_s * BURST_REST, BURST_REST_MAX_S))
+        pause = self.burst.pause(os.stat(tail.path).st_size, tail.offset, now)
+        return self.work.stop.wait(pause) if pause else self.work.stop.is_set()
 
     def _tick(self, now: float) -> float:
         if self.writer.due_in() is None and now - self.clock.sounded > IDLE_AFTER_S:

@@ -18,11 +18,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from deployments import evidence, execution, identity
-from deployments.logcompact import compact
+from deployments.compactor import Compactor
 from deployments.models import Run, RunStep, WorkerHost
-from deployments.models.runs import LogState
 from deployments.runner import process, terraform, workdir
-from deployments.runstatus import CLAIMABLE, TERMINAL
+from deployments.runstatus import CLAIMABLE
 from deployments.services.admission import admit_waiting
 from deployments.work import Fenced, Stopping, Work
 from omlsaas import __version__
@@ -48,15 +47,18 @@ class Worker:
         # No lease is judged until one lease time after the database came (back).
         self.database_since = time.monotonic() - settings.LEASE_S
         self.thread = threading.Thread(target=self._reconcile, name="reconciler", daemon=True)
+        self.compactor = Compactor()
         self.heartbeat_at = self.sweep_at = 0.0
 
     def start(self) -> None:
         """Begin to look for forgotten work."""
         self.thread.start()
+        self.compactor.start()
 
     def shut_down(self, wait_s: float = 4.0) -> None:
         """Let everything go: each minder flushes, gives its lease up and returns."""
         self.stop.set()
+        self.compactor.shut_down()
         until = time.monotonic() + wait_s
         while self.hands and time.monotonic() < until:
             time.sleep(0.02)
@@ -99,8 +101,8 @@ class Worker:
             self._crashed(work)
         finally:
             connection.close()
-        if work.run.is_ended and not self.stop.is_set():
-            self._compact(work.run)
+        if work.run.is_ended:
+            self.compactor.tell()
 
     def _crashed(self, work: Work) -> None:
         """Try again by adoption; after the third time stop the process and end the run."""
@@ -127,14 +129,6 @@ class Worker:
         with self.lock:
             self.hands.pop(public_id, None)
         connection.close()
-
-    def _compact(self, run: Run) -> None:
-        try:
-            compact(run.pk)
-        except DatabaseError:
-            log.warning("%s: its log is compacted later", run, exc_info=True)
-        finally:
-            connection.close()
 
     # -- looking -----------------------------------------------------------------------------
 
@@ -168,7 +162,6 @@ class Worker:
         if now >= self.sweep_at:
             self.sweep_at = now + SWEEP_EVERY_S
             evidence.sweep_folders()
-            self._compact_forgotten()
 
     def _adopt_forgotten(self, now: float) -> None:
         """Adopt open steps of this host: at once when their worker is dead, else past the lease."""
@@ -225,19 +218,6 @@ class Worker:
         )
         for region_id in waiting.order_by().values_list("region_id", flat=True).distinct():
             admit_waiting(region_id)
-
-    def _compact_forgotten(self) -> None:
-        """Compact logs whose worker died between the end of the run and its compaction."""
-        before = timezone.now() - timedelta(minutes=1)
-        open_logs = Run.objects.filter(
-            status__in=TERMINAL,
-            ended_at__lt=before,
-            ended_at__gt=before - timedelta(days=7),
-            log_state__in=(LogState.OPEN, LogState.COMPLETE),
-            host_id=identity.host_id(),
-        )
-        for run in open_logs.order_by("id")[:20]:
-            self._compact(run)
 
 
 def beat(busy: int = 0) -> None:

@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import gc
 import os
 import threading
 import time
@@ -13,14 +14,39 @@ TERRAFORM = os.environ.get("TERRAFORM_BIN", "terraform")
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> Iterator[None]:
-    """Close the pools at the end: PostgreSQL drops no database that somebody is connected to."""
+def django_db_setup(request, django_db_setup: None, django_db_blocker) -> Iterator[None]:
+    """At the end let nobody be connected: PostgreSQL drops no database that somebody uses.
+
+    A consumer that was cut in the middle of a query leaves its connection with its thread.
+    """
     yield
     from django.db import connections
 
-    for connection in connections.all():
-        connection.close()
-        connection.close_pool()
+    with django_db_blocker.unblock():
+        for left in end_sessions():
+            request.config.get_terminal_writer().line(f"a session was left open: {left}")
+        for connection in connections.all():
+            connection.close()
+            connection.close_pool()
+
+
+def end_sessions(patience_s: float = 3.0) -> list[tuple]:
+    """Wait for the other sessions of the test database to end; end and return what is left."""
+    from django.db import connection
+
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    until = time.monotonic() + patience_s
+    connection.ensure_connection()
+    with connection.cursor() as cursor:
+        while True:
+            gc.collect()
+            cursor.execute(f"SELECT pid, state, left(query, 80) {others} AND state <> 'idle'")
+            left = cursor.fetchall()
+            if not left or time.monotonic() > until:
+                break
+            time.sleep(0.1)
+        cursor.execute(f"SELECT pid, state, left(query, 80), pg_terminate_backend(pid) {others}")
+        return left
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from deployments.errors import (
     PlanDigestDiffers,
     PlanExpired,
     PlanUnread,
+    TypedNameWrong,
 )
 from deployments.models import Plan, Run
 from deployments.runstatus import AT_WORK, RunStatus
@@ -29,13 +30,20 @@ S = RunStatus
 
 
 def confirm_run(
-    actor: Actor, run: Run, *, comment: str = "", plan_digest: str = "", has_read: bool = False
+    actor: Actor,
+    run: Run,
+    *,
+    comment: str = "",
+    plan_digest: str = "",
+    has_read: bool = False,
+    typed_name: str | None = "",
 ) -> Run:
     """Say yes to a plan: exactly that plan is applied.
 
     `plan_digest` is what the page showed; a door that showed none passes "". A plan that
-    destroys or replaces needs `has_read`. A plan that no longer fits is discarded, with the
-    fact that changed as the reason, and PlanStale rises.
+    destroys or replaces needs `has_read`; a destroy the stack's name as `typed_name` (None: a
+    command whose user named the stack on its line). A plan that no longer fits is discarded,
+    with the fact that changed as the reason, and PlanStale rises.
     """
     access.require(actor, run.action_kind, run.stack)
     refusal = None
@@ -48,21 +56,28 @@ def confirm_run(
         plan = Plan.objects.only("digest", "facts").get(run=run)
         if plan_digest and plan_digest != plan.digest:
             raise PlanDigestDiffers()
-        if (run.to_replace or run.to_destroy) and not has_read:
-            raise PlanUnread(replace=run.to_replace, destroy=run.to_destroy)
+        _check_meant(run, has_read, typed_name)
         refusal = _expired(run) or facts.stale(run)
         if refusal is not None:
             _discard(actor, run, refusal)
         else:
             advance(run, S.APPLY_QUEUED, actor=actor, comment=comment, confirmed_by=actor.name)
             Run.objects.filter(pk=run.pk).update(comment=comment)
-            audit.record(
-                actor.because(comment), "run.confirm", run, after={"plan_digest": plan.digest}
-            )
+            after = {"plan_digest": plan.digest}
+            audit.record(actor.because(comment), "run.confirm", run, after=after)
             transaction.on_commit(partial(doorbell.ring_run, run))
     if refusal is not None:
         raise refusal
     return run
+
+
+def _check_meant(run: Run, has_read: bool, typed_name: str | None) -> None:
+    """Refuse a yes that may be a slip: to what ends something, to a destroy."""
+    asks = run.is_destroy or run.asks_name
+    if asks and typed_name is not None and typed_name != run.stack.name:
+        raise TypedNameWrong(name=run.stack.name)
+    if (run.to_replace or run.to_destroy) and not has_read:
+        raise PlanUnread(replace=run.to_replace, destroy=run.to_destroy)
 
 
 def _expired(run: Run) -> PlanExpired | None:

@@ -1,34 +1,31 @@
 """One change over many tenants: a selection that is frozen first, then one act with one id.
 
-The services are those of a single tenant, called once for each; a refusal of one does not stop
-the others, and the page says what became of each.
+`deployments.bulkedit` changes them, here and in the administration: a refusal of one does not
+stop the others, and the page says what became of each.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core import signing
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deployments import services
+from deployments import bulkedit
+from deployments.bulkedit import Outcome, Wanted
 from deployments.filters import TenantFilter
 from deployments.forms import SELECT, LabelsField, row_of, text
 from deployments.links import link
 from omlsaas.lib.ids import new_id
-from omlsaas.lib.refusals import Refusal
-from tenants import blueprints
-from tenants import services as tenants_services
 from tenants.access import user_can
-from tenants.actors import Actor, from_request
-from tenants.blueprints import Kind
+from tenants.actors import from_request
+from tenants.errors import InputsRefused
 from tenants.models import Release, Tenant, User
+from tenants.values import value_from_text
 
 MOST = 500
 TYPED_ABOVE = 10
@@ -69,16 +66,6 @@ class Selection:
         return cls(tuple(content["ids"]), content["operation"], token)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one tenant."""
-
-    tenant: Tenant
-    is_done: bool
-    text: str
-    href: str = ""
-
-
 class BulkForm(forms.Form):
     """What to do with the selection, why, and its number typed when it is large."""
 
@@ -100,18 +87,16 @@ class BulkForm(forms.Form):
         names = {tenant.blueprint for tenant in tenants}
         rows = Release.objects.living().filter(blueprint__in=names)
         self.fields["release"].queryset = rows.order_by("blueprint", "-name")
-        self.kind = _kind(names)
-        self.sizes = []
-        for variable in self.kind.inputs if self.kind else ():
-            if variable.role == "size":
-                choices = [("", _("leave as it is")), *((c, c) for c in variable.choices)]
-                field = forms.ChoiceField(choices=choices, required=False,
-                                          widget=forms.Select(SELECT))  # fmt: skip
-                if not variable.choices:
-                    field = text(variable.name, required=False, max_length=64)
-                field.label = self.kind.label(variable.name)
-                self.fields[f"size_{variable.name}"] = field
-                self.sizes.append(f"size_{variable.name}")
+        kind = bulkedit.tenant_kind(tenants)
+        self.sizes = {f"size_{v.name}": v for v in bulkedit.size_variables(tenants)}
+        for name, variable in self.sizes.items():
+            choices = [("", _("leave as it is")), *((str(c), str(c)) for c in variable.choices)]
+            field = forms.ChoiceField(choices=choices, required=False,
+                                      widget=forms.Select(SELECT))  # fmt: skip
+            if not variable.choices:
+                field = text(variable.name, required=False, max_length=64)
+            field.label = kind.label(variable.name)
+            self.fields[name] = field
         if self.count <= TYPED_ABOVE:
             del self.fields["typed_count"]
 
@@ -131,23 +116,36 @@ class BulkForm(forms.Form):
             self.add_error("release", _("Choose a release."))
         if chosen == "labels" and not (data.get("labels") or data.get("remove")):
             self.add_error("labels", _("Name a label to set or to remove."))
-        if chosen == "sizes" and not self.wanted_sizes(data):
+        self.chosen_sizes = self._read_sizes(data) if chosen == "sizes" else {}
+        if chosen == "sizes" and not self.errors and not self.chosen_sizes:
             self.add_error(None, _("Choose at least one size."))
         return data
 
-    def wanted_sizes(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return the sizes that are to be set."""
-        return {n.removeprefix("size_"): data[n] for n in self.sizes if data.get(n)}
+    def _read_sizes(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the sizes that are to be set, each of its variable's type."""
+        found = {}
+        for name, variable in self.sizes.items():
+            if not (typed := (data.get(name) or "").strip()):
+                continue
+            try:
+                found[variable.name] = value_from_text(variable, typed)
+            except InputsRefused as refusal:
+                self.add_error(name, refusal.problems[variable.name])
+        return found
 
-
-def _kind(names: set[str]) -> Kind | None:
-    """Return how all of the tenants are built; None when they differ or it cannot be read."""
-    if len(names) != 1:
-        return None
-    try:
-        return blueprints.load(next(iter(names))).kinds["tenant"]
-    except (blueprints.BlueprintFlawed, LookupError, OSError):
-        return None
+    def wanted(self) -> Wanted:
+        """Return what the chosen operation asks for."""
+        data = self.cleaned_data
+        match data["operation"]:
+            case "release":
+                return Wanted(release=data["release"])
+            case "labels":
+                gone = (name.strip() for name in data["remove"].split(","))
+                return Wanted(labels=data["labels"], labels_gone=tuple(filter(None, gone)))
+            case "sizes":
+                return Wanted(sizes=self.chosen_sizes)
+            case _:
+                return Wanted(has_plan=True)
 
 
 def bulk(request: HttpRequest) -> HttpResponse:
@@ -170,7 +168,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     context = {"section": "tenants", "selection": selection, "tenants": tenants, "form": form}
     if token and form.is_valid():
         outcomes = _carry_out(request, selection, tenants, form)
-        done = sum(outcome.is_done for outcome in outcomes)
+        done = sum(not outcome.refused for outcome in outcomes)
         context |= {"outcomes": outcomes, "done": done, "refused": len(outcomes) - done}
         return render(request, "deployments/bulk_done.html", context)
     return render(request, "deployments/bulk.html", context)
@@ -191,70 +189,19 @@ def _chosen(request: HttpRequest) -> Selection:
 def _carry_out(
     request: HttpRequest, selection: Selection, tenants: list[Tenant], form: BulkForm
 ) -> list[Outcome]:
+    """Do it for those that the person's roles cover; say of the others that they do not."""
     data = form.cleaned_data
     actor = from_request(request).because(data["reason"])
     actor = replace(actor, operation_id=selection.operation_id)
-    act = {"release": _release, "labels": _labels, "sizes": _sizes, "plan": _plan}
-    kind_of_action = {"plan": "plan"}.get(data["operation"], "change")
-    outcomes = []
-    for tenant in tenants:
-        if not user_can(request.user, kind_of_action, tenant):
-            outcomes.append(Outcome(tenant, False, _("Your role does not cover this tenant.")))
-            continue
-        outcomes.append(_one(act[data["operation"]], actor, tenant, form))
+    kind_of_action = "plan" if data["operation"] == "plan" else "change"
+    may = {t.pk for t in tenants if user_can(request.user, kind_of_action, t)}
+    wanted = form.wanted()
+    lines = bulkedit.preview([t for t in tenants if t.pk in may], wanted)
+    found = {o.tenant.pk: o for o in bulkedit.carry_out(actor, lines, wanted)}
+    refused = (_("Your role does not cover this tenant."),)
+    outcomes = [found.get(t.pk) or Outcome(t, (), refused) for t in tenants]
+    for outcome in outcomes:
+        outcome.tenant.href = link("tenant", outcome.tenant.public_id)
+        if outcome.run is not None:
+            outcome.run.href = link("run", outcome.run.public_id)
     return outcomes
-
-
-def _one(
-    act: Callable[[Actor, Tenant, BulkForm], Outcome], actor: Actor, tenant: Tenant, form: BulkForm
-) -> Outcome:
-    try:
-        return act(actor, tenant, form)
-    except Refusal as refusal:
-        return Outcome(tenant, False, str(refusal), link("tenant", tenant.public_id))
-    except ValidationError as error:
-        return Outcome(tenant, False, "; ".join(error.messages), link("tenant", tenant.public_id))
-
-
-def _release(actor: Actor, tenant: Tenant, form: BulkForm) -> Outcome:
-    before = tenant.release
-    chosen = form.cleaned_data["release"]
-    tenants_services.change_tenant(actor, tenant, release=chosen)
-    words = _("%(before)s → %(after)s") % {"before": before or "–", "after": chosen}
-    return Outcome(tenant, True, words, link("tenant", tenant.public_id))
-
-
-def _labels(actor: Actor, tenant: Tenant, form: BulkForm) -> Outcome:
-    data = form.cleaned_data
-    gone = {name.strip() for name in data["remove"].split(",")}
-    labels = {**tenant.labels, **data["labels"]}
-    labels = {name: value for name, value in labels.items() if name not in gone}
-    tenants_services.change_tenant(actor, tenant, labels=labels)
-    shown = ", ".join(f"{k}={v}" if v else k for k, v in labels.items())
-    return Outcome(tenant, True, shown or _("no labels"), link("tenant", tenant.public_id))
-
-
-def _sizes(actor: Actor, tenant: Tenant, form: BulkForm) -> Outcome:
-    wanted = form.wanted_sizes(form.cleaned_data)
-    differs = tenants_services.save_inputs(actor, tenant.stack, wanted)
-    words = ", ".join(f"{name} = {value}" for name, value in wanted.items())
-    if not differs:
-        words = _("had these sizes already")
-    return Outcome(tenant, True, words, link("tenant", tenant.public_id))
-
-
-def _plan(actor: Actor, tenant: Tenant, form: BulkForm) -> Outcome:
-    kind = blueprints.load(tenant.blueprint).kinds["tenant"]
-    action = next((a.name for a in kind.actions.values() if a.is_plan_only), "plan")
-    run = services.queue_run(
-        actor,
-        tenant.stack,
-        action,
-        reason=actor.reason,
-        request_key=f"{actor.operation_id}:{tenant.pk}",
-    )
-    words = _("run %(number)s: %(status)s") % {
-        "number": run.number,
-        "status": run.get_status_display().lower(),
-    }
-    return Outcome(tenant, True, words, link("run", run.public_id))

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from deployments import services
-from deployments.errors import NothingHanded, TypedNameWrong
+from deployments.errors import NothingHanded
 from deployments.links import link
 from deployments.models import Plan, Run
 from deployments.runview import RELATED, RunPage
@@ -152,15 +152,13 @@ def confirm(request: HttpRequest, run_id: str) -> HttpResponse:
     require(request, run.action_kind, run.stack)
 
     def do() -> None:
-        name = run.stack.name
-        if (run.is_destroy or run.asks_name) and request.POST.get("typed_name", "").strip() != name:
-            raise TypedNameWrong(name=name)
         services.confirm_run(
             from_request(request),
             run,
             comment=_comment(request),
             plan_digest=request.POST.get("plan_digest", ""),
             has_read=request.POST.get("has_read") == "on",
+            typed_name=request.POST.get("typed_name", "").strip(),
         )
 
     return _decide(request, run, "confirm", do)

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from deployments import logstore
-from deployments.errors import PlanDigestDiffers, PlanStale, PlanUnread
+from deployments.errors import PlanDigestDiffers, PlanStale, PlanUnread, TypedNameWrong
 from deployments.models import Plan, Run, RunStep, StateVersion
 from deployments.models.runs import LogState
 from deployments.runner import process
@@ -340,7 +340,9 @@ def test_destroy_empties_the_stack(lab, worker, ledger):
     install(lab, worker)
     run = do(worker, lab.queue("destroy"))
     assert (run.status, run.to_destroy) == (S.PLANNED, 20)
-    confirm_run(lab.actor, run, has_read=True)
+    with pytest.raises(TypedNameWrong):
+        confirm_run(lab.actor, run, has_read=True, typed_name="globex")
+    confirm_run(lab.actor, run, has_read=True, typed_name="acme")
     run = do(worker, run)
     assert run.status == S.APPLIED
     stack = lab.stack()

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django import forms
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -16,8 +17,9 @@ from django.utils import timezone
 from deployments.looks import CONDITION_LOOKS, RUN_LOOKS
 from deployments.models import Maintenance, Plan, Run, StateVersion, WorkerHost
 from deployments.runstatus import RunStatus
+from deployments.views import bulk
 from deployments.views.frame import Frame
-from tenants import secrets
+from tenants import blueprints, secrets
 from tenants.models import AuditEntry, Region, Release, SharedEnvironment, Stack, Tenant, User
 from tenants.models.stacks import Condition
 from tests import factories
@@ -539,6 +541,30 @@ def test_bulk_takes_all_that_match_the_filters(world: World):
     factories.make_tenant("umbrella", world.environment)
     text = client.post(reverse("tenants_bulk"), {"all": "1", "query": "q=umb"}).content.decode()
     assert "Change 1 tenant" in text and "umbrella" in text
+
+
+def test_bulk_sizes_are_kept_as_values_of_their_types(world: World):
+    client = world.client("operator")
+    token = frozen(client, [world.tenant])
+    sent = {"selection": token, "operation": "sizes", "reason": "grow"}
+    text = client.post(reverse("tenants_bulk"), sent).content.decode()
+    assert "Choose at least one size." in text
+    size = blueprints.load("lab").kinds["tenant"].variables["app_size"].choices[-1]
+    client.post(reverse("tenants_bulk"), {**sent, "size_app_size": size})
+    assert Stack.objects.get(pk=world.stack.pk).desired_inputs["app_size"] == size
+
+
+def test_bulk_sizes_that_are_numbers_are_read_as_numbers(world: World):
+    kind = blueprints.load("lab").kinds["tenant"]
+    number = next(v for v in kind.variables.values() if v.type == "number" and not v.choices)
+    form = bulk.BulkForm(
+        {"operation": "sizes", "reason": "grow", f"size_{number.name}": "40"},
+        tenants=[world.tenant],
+    )
+    form.sizes = {f"size_{number.name}": number}
+    form.fields[f"size_{number.name}"] = forms.CharField(required=False)
+    assert form.is_valid(), form.errors
+    assert form.wanted().sizes == {number.name: 40}
 
 
 def test_bulk_selection_of_another_person_is_not_taken(world: World):

@@ -16,7 +16,12 @@ ROOMS = [
     ("deployments.models",),
     ("deployments.cloud",),
     ("deployments.notify", "deployments.identity", "deployments.doorbell", "deployments.facts"),
-    ("deployments.logs", "deployments.logstore", "deployments.logcompact"),
+    (
+        "deployments.logs",
+        "deployments.logstore",
+        "deployments.logcompact",
+        "deployments.compactor",
+    ),
     ("deployments.services",),
     ("deployments.work",),
     ("deployments.steps",),

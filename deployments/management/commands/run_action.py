@@ -130,7 +130,9 @@ class Command(BaseCommand):
             try:
                 run = Run.objects.with_stack().get(pk=run.pk)
                 if run.status == S.PLANNED and options["confirm"]:
-                    run = confirm_run(actor, run, comment=options["reason"], has_read=True)
+                    run = confirm_run(
+                        actor, run, comment=options["reason"], has_read=True, typed_name=None
+                    )
             except Refusal as refusal:
                 self.stderr.write(str(refusal))
                 run.refresh_from_db()
