@@ -26,6 +26,14 @@ def _about(name: str, pattern: str, sentence: Any) -> Diagnosis:
 # The first that is found wins: the more exact ones stand above.
 DIAGNOSES = (
     _about(
+        "credentials",
+        r"InvalidClientTokenId|SignatureDoesNotMatch|InvalidAccessKeyId|AuthFailure|"
+        r"UnrecognizedClientException|ExpiredToken|security token included in the request is|"
+        r"no valid credential sources|failed to refresh cached credentials",
+        _("The provider does not accept the credentials. Give the cloud account an access key "
+          "that is active (administration, Cloud accounts), then retry."),
+    ),
+    _about(
         "role",
         r"iam role \((?P<role>\S+)\) cannot be assumed|cannot assume iam role(?!.*iam role \()",
         _("The account's key may not assume the role %(role)s. Look at the role's trust policy, "
@@ -37,14 +45,6 @@ DIAGNOSES = (
         r"(?P<right>[\w-]+:\w+)",
         _("%(principal)s lacks the right %(right)s. Add it to the policy of that user or role "
           "(docs/aws.md has the whole policy), then retry."),
-    ),
-    _about(
-        "credentials",
-        r"InvalidClientTokenId|SignatureDoesNotMatch|InvalidAccessKeyId|AuthFailure|"
-        r"UnrecognizedClientException|ExpiredToken|security token included in the request is|"
-        r"no valid credential sources|failed to refresh cached credentials",
-        _("The provider does not accept the credentials. Give the cloud account an access key "
-          "that is active (administration, Cloud accounts), then retry."),
     ),
     _about(
         "right_unnamed",

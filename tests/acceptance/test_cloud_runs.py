@@ -2,6 +2,8 @@
 
 import json
 import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from deployments.runstatus import RunStatus
 from deployments.services import confirm_run
 from tenants import services
 from tenants.models import Stack
-from tests.awsapi import SECRET_KEY, make_cloud_region, running
+from tests.awsapi import SECRET_KEY, AwsApi, make_cloud_region
 from tests.cloudruns import (
     BLUEPRINTS,
     BUCKET,
@@ -35,6 +37,39 @@ pytestmark = [
     pytest.mark.usefixtures("provider", "throw_away"),
 ]
 S = RunStatus
+ROLE = "arn:aws:iam::123456789012:role/portal"
+
+
+class KnowsNobody(BaseHTTPRequestHandler):
+    """Answers every call as the JSON APIs do for a key that is unknown."""
+
+    def do_POST(self) -> None:
+        """Refuse."""
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        text = json.dumps({
+            "__type": "UnrecognizedClientException",
+            "message": "The security token included in the request is invalid.",
+        }).encode()  # fmt: skip
+        self.send_response(400)
+        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def knows_nobody() -> Iterator[AwsApi]:
+    """Return an API that accepts no key."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), KnowsNobody)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield AwsApi(f"http://127.0.0.1:{server.server_address[1]}")
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 class Watcher:
@@ -111,18 +146,16 @@ def test_plan_confirm_apply_change_and_destroy_with_the_state_in_a_bucket(worker
     assert Stack.objects.get(pk=stack.pk).resource_count == 0
 
 
-def test_credentials_that_the_provider_refuses_are_told_with_the_way_out(worker):
-    with running(INITIAL_NO_AUTH_ACTION_COUNT="0") as strict:
-        stack = make_stack(make_cloud_region(strict), "wrong", "parameters")
-        run = do(worker, queue(stack, auto_apply=True))
+def test_credentials_that_the_provider_refuses_are_told_with_the_way_out(worker, knows_nobody):
+    stack = make_stack(make_cloud_region(knows_nobody), "wrong", "parameters")
+    run = do(worker, queue(stack, auto_apply=True))
     assert (run.status, run.error_kind) == (S.ERRORED, "engine")
     assert "Give the cloud account an access key that is active" in run.error_text
 
 
 def test_a_role_is_assumed_by_the_engine_itself(worker, aws):
     region = make_s3_region(aws)
-    role = "arn:aws:iam::123456789012:role/portal"
-    services.change_account(TEST, region.account, role_arn=role, external_id="ext-1")
+    services.change_account(TEST, region.account, role_arn=ROLE, external_id="ext-1")
     install(worker, make_stack(region, "roled", "parameters"))
     assert aws.client("ssm").get_parameter(Name="/roled/note")["Parameter"]["Value"] == "first"
 

@@ -49,6 +49,13 @@ TEXTS = [
         "access key that is active",
     ),
     ("credentials", "No valid credential sources found", "access key that is active"),
+    (
+        "credentials",
+        "Cannot assume IAM Role, IAM Role (arn:aws:iam::123456789012:role/portal) cannot be "
+        "assumed. Error: operation error STS: AssumeRole, https response error StatusCode: 403, "
+        "api error InvalidClientTokenId: The security token included in the request is invalid",
+        "access key that is active",
+    ),
     ("wrong_account", "AWS account ID not allowed: 210987654321", "account 210987654321"),
     (
         "bucket_taken",
