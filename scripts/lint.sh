@@ -30,8 +30,8 @@ hcl() {
     fi
 }
 
-# Known weak spots of the HCL; what is left as it is says why beside it (checkov:skip=…). It needs no
-# network: the platform's guides are not fetched, and no module is from outside.
+# Known weak spots of the HCL; what is left as it is says why beside it (checkov:skip=…). It needs
+# no network: the platform's guides are not fetched, and no module is from outside.
 scan() {
     if ! [ -x "$checkov" ]; then
         echo "lint: there is no checkov here; make tools brings it" >&2

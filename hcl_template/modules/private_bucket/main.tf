@@ -111,7 +111,7 @@ data "aws_iam_policy_document" "this" {
     resources = [local.arn, "${local.arn}/*"]
 
     principals {
-      type        = "*"
+      type        = "AWS"
       identifiers = ["*"]
     }
 

@@ -20,7 +20,7 @@ data "aws_iam_policy_document" "access_logs" {
   statement {
     sid       = "Buckets"
     actions   = ["s3:PutObject"]
-    resources = ["${local.aws}:s3:::${module.naming.access_logs_bucket}/s3/*"]
+    resources = ["${local.aws}:s3:::${module.naming.access_logs_bucket}/*"]
 
     principals {
       type        = "Service"

@@ -40,7 +40,7 @@ variable "hosted_zone" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^(Z[A-Z0-9]{1,31})?$", var.hosted_zone))
+    condition     = can(regex("^([A-Z0-9]{5,32})?$", var.hosted_zone))
     error_message = "A hosted zone is named by its id, for example Z0123456789ABCDEFGHIJ; empty looks it up by the domain."
   }
 }
