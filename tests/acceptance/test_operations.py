@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from deployments import execution, logstore
@@ -379,3 +380,12 @@ def test_a_command_is_not_sent_twice_when_a_worker_died(operated, worker):
         execution.drive(work)
     assert len(commands_sent(operated)) == 1
     assert Run.objects.get(pk=run.pk).status == S.APPLIED
+
+
+@pytest.mark.parametrize(("text", "code"), [(f"backup={NAME}", 0), ("backup=no", 2), ("backup", 2)])
+def test_the_command_takes_parameters(operated, text, code, capsys):
+    seen(operated)
+    with pytest.raises(SystemExit) as ended:
+        call_command("run_action", "acme", "restore", "--param", text)
+    assert ended.value.code == code
+    assert Run.objects.count() == (code == 0)
