@@ -130,9 +130,6 @@ class CommandLines:
     def show_plan(self) -> list[str]:
         return self._argv("show", PLAN_FILE, json=IsFlagged)
 
-    def output(self) -> list[str]:
-        return self._argv("output", json=IsFlagged)
-
     def state_pull(self) -> list[str]:
         return self._argv("state pull")
 

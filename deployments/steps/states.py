@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -30,6 +31,8 @@ class State:
     lineage: str
     resource_count: int
     terraform_version: str
+    # Name → value, type and, for a sensitive one, sensitive: the same as `output -json` tells.
+    outputs: dict[str, Any]
 
     @property
     def digest(self) -> str:
@@ -49,6 +52,7 @@ def parse(content: bytes) -> State:
             lineage=str(found["lineage"]),
             resource_count=count,
             terraform_version=str(found.get("terraform_version", "")),
+            outputs=dict(found.get("outputs", {})),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise StateBad(str(problem)) from problem

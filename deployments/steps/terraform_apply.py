@@ -54,7 +54,6 @@ def _after(work: Work, params: Mapping[str, Any]) -> None:
             why = StateUnreadable(run=work.run.number, run_id=work.run.public_id)
             mark_suspect(WORKER, Stack.objects.get(pk=work.stack.pk), why)
         return
-    outputs = _outputs(work) if state is not None and not rescued.exists() else {}
     with transaction.atomic():
         work.fence()
         if state is not None:
@@ -64,14 +63,9 @@ def _after(work: Work, params: Mapping[str, Any]) -> None:
             mark_suspect(WORKER, Stack.objects.get(pk=work.stack.pk), why)
         stack = Stack.objects.select_for_update(of=("self",), no_key=True).get(pk=work.stack.pk)
         states.note_on_stack(stack, state)
-        if not rescued.exists():
-            _keep_outputs(work, stack, outputs)
+        _keep_outputs(work, stack, state.outputs if state is not None else {})
         if not work.notes.get("failed"):
             _note_applied(work, stack)
-
-
-def _outputs(work: Work) -> dict[str, Any]:
-    return orjson.loads(engine.read(work, engine.commands().output(), "outputs.json"))
 
 
 def _keep_outputs(work: Work, stack: Stack, outputs: dict[str, Any]) -> None:

@@ -84,6 +84,9 @@ def test_install_plan_confirm_apply(lab, worker, ledger):
     stack = lab.stack()
     assert (stack.condition, stack.resource_count) == ("in_service", 20)
     assert stack.outputs["url"]["value"]
+    assert run.log_state == LogState.COMPLETE
+    assert worker.compactor.compact_ended() == 1
+    run.refresh_from_db()
     assert run.log_state == LogState.COMPACTED
     assert "Apply complete! Resources: 20 added" in log_of(run)
     assert [s.moment for s in StateVersion.objects.filter(stack=stack)] == ["after_apply"]

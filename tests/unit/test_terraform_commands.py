@@ -32,7 +32,6 @@ LINES = CommandLines("/bin/terraform")
         ),
         (LINES.apply(), "apply -json -input=false -lock-timeout=60s plan.bin"),
         (LINES.show_plan(), "show -json plan.bin"),
-        (LINES.output(), "output -json"),
         (LINES.state_pull(), "state pull"),
         (LINES.state_push("s.json"), "state push s.json"),
         (LINES.state_push("s.json", force=True), "state push -force s.json"),
