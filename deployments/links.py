@@ -25,5 +25,10 @@ def owner_link(stack: Stack) -> str:
     Fetch `tenant` or `shared_environment` with the stack.
     """
     if stack.tenant_id is not None:
-        return link("tenant", stack.tenant.public_id)
-    return link("environment", stack.shared_environment.public_id)
+        return owner_page(stack.tenant.public_id, None)
+    return owner_page(None, stack.shared_environment.public_id)
+
+
+def owner_page(tenant: str | None, environment: str | None) -> str:
+    """Return the page of what a stack belongs to, by the public id of the one that it has."""
+    return link("environment", environment) if tenant is None else link("tenant", tenant)

@@ -75,6 +75,7 @@ class Listing:
     """One page of a filtered, sorted list. `filters` has been given the visible rows only.
 
     `default` is the order without a choice, as the URL would say it; `tie` orders what is equal.
+    `fields` names the look-ups that a row has, as a named tuple; without, a row is a model.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Listing:
         default: str,
         tie: str = "pk",
         page_size: int = PAGE_SIZE,
+        fields: Sequence[str] = (),
     ) -> None:
         self.request = request
         self.filters = filters
@@ -93,6 +95,7 @@ class Listing:
         self._default = default
         self._tie = tie
         self._page_size = page_size
+        self.fields = fields
         # A value that no filter knows hits nothing; its chip says so and takes it off.
         self.queryset: QuerySet = filters.qs if filters.is_valid() else filters.queryset.none()
 
@@ -169,7 +172,10 @@ class Listing:
             ordering = [_flip(name) for name in ordering]
             start, stop = self.total - stop, self.total - start
         ids = list(self.queryset.order_by(*ordering).values_list("pk", flat=True)[start:stop])
-        found = {row.pk: row for row in self.filters.queryset.filter(pk__in=ids or NOBODY)}
+        wanted = self.filters.queryset.filter(pk__in=ids or NOBODY)
+        if self.fields:
+            wanted = wanted.values_list(*self.fields, named=True)
+        found = {row.pk: row for row in wanted}
         rows = [found[pk] for pk in ids if pk in found]
         return rows[::-1] if is_late else rows
 
@@ -294,13 +300,19 @@ def export(
     header: Sequence[str],
     cells: Callable[[Any], Iterable[Any]],
 ) -> HttpResponse:
-    """Return all rows that match as CSV, and leave an audit entry that says who took them."""
+    """Return all rows that match as CSV, and leave an audit entry that says who took them.
+
+    `cells` is given models; of a list with `fields` they have these and no more.
+    """
     request = listing.request
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(header)
     count = 0
     rows = listing.queryset.order_by(*listing.ordering())
+    if names := [name for name in listing.fields if not name.endswith("pk")]:
+        paths = {name.rpartition("__")[0] for name in names} - {""}
+        rows = rows.select_related(*paths).only(*names)
     for row in rows.iterator(chunk_size=2000):
         writer.writerow([_cell(value) for value in cells(row)])
         count += 1

@@ -1,8 +1,9 @@
 """Which stacks need somebody first, and the last run of each, for lists and pictures."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from django.db.models import Case, F, IntegerField, Q, Value, When
+from django.db.models import F, Func, IntegerField
 
 from deployments.models import Run
 from tenants.models.stacks import Condition
@@ -30,22 +31,30 @@ RUN_COLUMNS = (
     "stack_id",
 )
 
+LAST_RUN = ("public_id", "action_label", "created_at")
+
 # No row has it: an empty list would skip the query, and a page's cost would depend on its rows.
 NOBODY = (0,)
 
 
-def urgency(path: str = "condition") -> Case:
+class _Rank(Func):
+    """Where a condition stands in the order of urgency; one node, made for each list's query."""
+
+    template = f"array_position('{{{','.join(Condition.values)}}}'::varchar[], %(expressions)s)"
+    output_field = IntegerField()
+
+
+def urgency(path: str = "condition") -> Func:
     """Return an expression that orders by urgency, the most urgent first."""
-    ranks = enumerate(Condition.values)
-    whens = [When(Q(**{path: value}), then=Value(rank)) for rank, value in ranks]
-    return Case(*whens, default=Value(len(whens)), output_field=IntegerField())
+    return _Rank(F(path))
 
 
-def last_runs(stack_ids: Iterable[int], *more: str) -> dict[int, Run]:
+def last_runs(stack_ids: Iterable[int], *more: str) -> dict[int, Any]:
     """Return the newest run of each stack that has one: numbers count up per stack.
 
-    `more` names columns that are needed beside those of a list.
+    It has what a list says of it; `more` names further columns.
     """
     wanted = list(stack_ids) or NOBODY
     newest = Run.objects.filter(stack_id__in=wanted, number=F("stack__run_count"))
-    return {run.stack_id: run for run in newest.only(*RUN_COLUMNS, *more)}
+    rows = newest.values_list("stack_id", *LAST_RUN, *more, named=True)
+    return {run.stack_id: run for run in rows}

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from deployments import looks
 from deployments.models import Run
 from omlsaas.lib.amounts import amount
+from omlsaas.lib.days import day_words
 
 register = template.Library()
 register.filter(amount)
@@ -44,7 +45,8 @@ def ago(when: datetime | None) -> str:
     """
     if when is None:
         return ""
-    return _time(when, ago_text(when), " data-ago")
+    local = timezone.localtime(when)
+    return _time(local, ago_text(local), " data-ago")
 
 
 @register.filter
@@ -54,35 +56,35 @@ def clock(when: datetime | None) -> str:
         return ""
     local = timezone.localtime(when)
     is_today = local.date() == timezone.localtime().date()
-    words = f"{local:%H:%M:%S}" if is_today else f"{date_format(local, 'j M')} {local:%H:%M}"
-    return _time(when, words)
+    words = f"{local:%H:%M:%S}" if is_today else f"{day_words(local, 'j M')} {local:%H:%M}"
+    return _time(local, words)
 
 
 @register.filter
 def hours(when: datetime) -> str:
     """Return `<time>` with the time of day alone: its day stands above it."""
-    return _time(when, f"{timezone.localtime(when):%H:%M:%S}")
-
-
-def _time(when: datetime, words: str, attribute: str = "") -> SafeString:
-    """Return the element; dates and words of ours hold nothing to escape."""
     local = timezone.localtime(when)
-    exact = f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}"
+    return _time(local, f"{local:%H:%M:%S}")
+
+
+def _time(local: datetime, words: str, attribute: str = "") -> SafeString:
+    """Return the element; dates and words of ours hold nothing to escape."""
     machine = local.isoformat(timespec="seconds")
+    exact = f"{machine[:10]} {machine[11:19]} {local.tzname()}"
     return mark_safe(  # noqa: S308
         f'<time datetime="{machine}" title="{exact}"{attribute}>{words}</time>'
     )
 
 
-def ago_text(when: datetime) -> str:
+def ago_text(local: datetime) -> str:
     """Return how long ago that was, in few words; the date after a day."""
-    seconds = int((timezone.now() - when).total_seconds())
+    now = timezone.now()
+    seconds = int((now - local).total_seconds())
     if -60 < seconds < 0:
         seconds = 0
     if not 0 <= seconds < 86_400:
-        local = timezone.localtime(when)
-        this_year = local.year == timezone.localtime().year
-        return date_format(local, "j F" if this_year else "j F Y")
+        this_year = local.year == timezone.localtime(now).year
+        return day_words(local, "j F" if this_year else "j F Y")
     if seconds < 60:
         return _("%(n)s s ago") % {"n": seconds}
     if seconds < 3600:

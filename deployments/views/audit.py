@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from deployments.filters import AuditFilter
 from deployments.links import link
 from deployments.listing import Column, Listing, export, show
+from deployments.rows import audit_rows
 from omlsaas.lib.refusals import sentence
 from tenants.audit import ACTIONS
 from tenants.models import AuditEntry, User
@@ -55,14 +55,10 @@ def audit_list(request: HttpRequest) -> HttpResponse:
     listing = Listing(request, filters, COLUMNS, default="-time", tie="-pk")
     if listing.wants_csv:
         return _export(listing)
-    day = None
-    for entry in listing.rows:
-        dress(entry)
-        today = timezone.localtime(entry.created_at).date()
-        entry.opens_day = today != day
-        day = today
     by_time = listing.sort[0][0] == "time"
-    context = {"section": "audit", "by_day": by_time, "person": _person(request, listing)}
+    entries = [dress(entry) for entry in listing.rows]
+    rows = audit_rows(entries, user_id=request.user.public_id, by_day=by_time)
+    context = {"section": "audit", "rows": rows, "person": _person(request, listing)}
     return show(request, "deployments/audit_list.html", listing, context)
 
 

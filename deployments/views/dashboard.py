@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import BooleanField, Count, ExpressionWrapper, Q, Window
+from django.db.models.functions import RowNumber
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -11,8 +12,8 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from deployments.fleet import Fleet, living_tenant_stacks, picture
-from deployments.links import link, owner_link
+from deployments.fleet import Fleet, picture
+from deployments.links import link, owner_page
 from deployments.models import Run, RunStep
 from deployments.runstatus import OPEN, RunStatus
 from deployments.urgency import NOBODY, RUN_COLUMNS, last_runs
@@ -26,6 +27,10 @@ from tenants.models.stacks import Condition
 EACH_SHOWN = 3
 RUNNING_SHOWN = 12
 RELEASES_SHOWN = 6
+TROUBLED = ("pk", "name", "suspect_reason", "tenant__public_id", "shared_environment__public_id",
+            "is_lost", "total")  # fmt: skip
+PLANNED = ("public_id", "stack__name", "action_label", "actor_name", "planned_at", "to_replace",
+           "to_destroy")  # fmt: skip
 
 
 @dataclass
@@ -51,7 +56,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "fleet": fleet,
         "needs": _needs(user, fleet, frame_of(request).plans_waiting),
         "now": timezone.localtime(),
-        "releases": _releases(user, fleet.total),
+        "releases": _releases(fleet),
         "hosts": hosts(),
         "may_create": may_anywhere(user, "change"),
         "has_role": may_anywhere(user, "view"),
@@ -82,41 +87,49 @@ def _troubled(user: User) -> list[Need]:
         Q(tenant__archived_at__isnull=True), Q(shared_environment__archived_at__isnull=True)
     )
     lost = Q(condition=Condition.LOST) | Q(state_suspect=True)
-    errored = Q(condition=Condition.ERRORED, state_suspect=False)
-    totals = visible.aggregate(lost=Count("pk", filter=lost), errored=Count("pk", filter=errored))
+    rows = visible.filter(lost | Q(condition=Condition.ERRORED))
+    rows = rows.annotate(is_lost=ExpressionWrapper(lost, BooleanField())).annotate(
+        rank=Window(RowNumber(), partition_by="is_lost", order_by="name"),
+        total=Window(Count("pk"), partition_by="is_lost"),
+    )
+    rows = rows.filter(rank__lte=EACH_SHOWN).order_by("rank")
+    stacks = list(rows.values_list(*TROUBLED, named=True))
+    found = [stack for stack in stacks if stack.is_lost]
+    failed = [stack for stack in stacks if not stack.is_lost]
     # Asked even when there is none: what the page costs does not depend on what it finds.
-    related = visible.select_related("tenant", "shared_environment").order_by("name")
-    related = related.defer("desired_inputs", "applied_inputs", "outputs")
-    found = list(related.filter(lost)[:EACH_SHOWN])
-    failed = list(related.filter(errored)[:EACH_SHOWN])
-    runs = last_runs((stack.pk for stack in [*found, *failed]), "error")
+    runs = last_runs((stack.pk for stack in stacks), "number", "status", "error", "ended_at")
     needs = [_lost(stack, runs.get(stack.pk)) for stack in found]
-    needs += _rest(totals["lost"], "lost", "help-octagon", _("more are lost or suspect"), "lost")
+    needs += _rest(found, "lost", "help-octagon", _("more are lost or suspect"), "lost")
     needs += [_errored(stack, runs.get(stack.pk)) for stack in failed]
-    needs += _rest(totals["errored"], "bad", "circle-x", _("more errored"), "errored")
+    needs += _rest(failed, "bad", "circle-x", _("more errored"), "errored")
     return needs
 
 
-def _rest(total: int, tone: str, icon: str, words: str, condition: str) -> list[Need]:
-    if total <= EACH_SHOWN:
+def _rest(shown: list[Any], tone: str, icon: str, words: str, condition: str) -> list[Need]:
+    more = shown[0].total - EACH_SHOWN if shown else 0
+    if more <= 0:
         return []
-    title = f"{total - EACH_SHOWN} {words}"
+    title = f"{more} {words}"
     return [Need(tone, icon, title, "", f"/tenants/?condition={condition}", _("See list"))]
 
 
-def _lost(stack: Stack, run: Run | None) -> Need:
+def _page(stack: Any) -> str:
+    return owner_page(stack.tenant__public_id, stack.shared_environment__public_id)
+
+
+def _lost(stack: Any, run: Any) -> Need:
     is_lost = run is not None and run.status == RunStatus.LOST
     if is_lost:
         title = _("%(name)s: run %(run)s is lost") % {"name": stack.name, "run": run.number}
     else:
         title = _("%s: state suspect") % stack.name
     text = sentence(stack.suspect_reason) or _("outcome unknown")
-    return Need("lost", "help-octagon", title, text, owner_link(stack), _("Check state"))
+    return Need("lost", "help-octagon", title, text, _page(stack), _("Check state"))
 
 
-def _errored(stack: Stack, run: Run | None) -> Need:
+def _errored(stack: Any, run: Any) -> Need:
     if run is None:
-        return Need("bad", "circle-x", stack.name, "", owner_link(stack), _("Look"))
+        return Need("bad", "circle-x", stack.name, "", _page(stack), _("Look"))
     words = {"name": stack.name, "action": run.action_label.lower()}
     title = _("%(name)s: %(action)s errored") % words
     href = link("run", run.public_id)
@@ -126,7 +139,7 @@ def _errored(stack: Stack, run: Run | None) -> Need:
 
 def _plans(user: User, waiting: int) -> list[Need]:
     rows = Run.objects.visible_to(user).filter(status=RunStatus.PLANNED)
-    rows = rows.select_related("stack").only(*RUN_COLUMNS, "planned_at", "stack__name")
+    rows = rows.values_list(*PLANNED, named=True)
     more = waiting - EACH_SHOWN
     needs = []
     for run in rows.order_by("id")[:EACH_SHOWN]:
@@ -135,7 +148,7 @@ def _plans(user: User, waiting: int) -> list[Need]:
             loud.append(_("±%s replace") % run.to_replace)
         if run.to_destroy:
             loud.append(_("−%s destroy") % run.to_destroy)
-        title = f"{run.stack.name}: {run.action_label.lower()}"
+        title = f"{run.stack__name}: {run.action_label.lower()}"
         needs.append(
             Need("wait", "hand-stop", title, run.actor_name, link("run", run.public_id),
                  _("Review"), ", ".join(loud), run.planned_at)
@@ -150,12 +163,10 @@ def _running(user: User) -> dict[str, Any]:
     """Return the runs at work and in the queue, with their progress."""
     wanted = [status for status in OPEN if status != RunStatus.PLANNED]
     rows = Run.objects.visible_to(user).filter(status__in=wanted)
-    related = rows.select_related("stack__tenant", "stack__shared_environment")
-    related = related.only(*RUN_COLUMNS, "waiting", "notice", "stack__name",
-                           "stack__tenant__public_id",
-                           "stack__shared_environment__public_id")  # fmt: skip
-    runs = list(related.order_by("id")[:RUNNING_SHOWN])
-    total = rows.count()
+    related = rows.select_related("stack").only(*RUN_COLUMNS, "waiting", "notice", "stack__name")
+    counted = related.annotate(total=Window(Count("pk")))
+    runs = list(counted.order_by("id")[:RUNNING_SHOWN])
+    total = runs[0].total if runs else 0
     shown = [run.pk for run in runs]
     steps = RunStep.objects.filter(run_id__in=shown or NOBODY, ended_at__isnull=True)
     columns = ("run_id", "progress__done", "progress__total")
@@ -168,11 +179,9 @@ def _running(user: User) -> dict[str, Any]:
     return {"running": runs, "running_total": total, "running_more": total - len(runs)}
 
 
-def _releases(user: User, total: int) -> list[dict[str, Any]]:
+def _releases(fleet: Fleet) -> list[dict[str, Any]]:
     """Return which releases the installed tenants run, the most used first."""
-    rows = living_tenant_stacks(user).filter(resource_count__gt=0).order_by()
-    uses = rows.values("applied_release").annotate(n=Count("pk")).order_by("-n")
     return [
-        {"name": row["applied_release"], "count": row["n"], "of": total}
-        for row in uses[:RELEASES_SHOWN]
+        {"name": name, "count": count, "of": fleet.total}
+        for name, count in fleet.releases.most_common(RELEASES_SHOWN)
     ]

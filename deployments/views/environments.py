@@ -11,6 +11,7 @@ from deployments.filters import EnvironmentFilter
 from deployments.forms import NewEnvironmentForm
 from deployments.links import link
 from deployments.listing import Column, Listing, export, show
+from deployments.rows import environment_rows
 from deployments.urgency import NOBODY, last_runs, urgency
 from deployments.views.doors import attempt, find, may_anywhere, require
 from deployments.views.stacks import stack_page
@@ -28,11 +29,13 @@ COLUMNS = (
     Column("applied", _("Last applied"), ("stack__applied_at",), "o-xl"),
 )
 FIELDS = (
+    "pk",
     "public_id",
     "name",
     "title",
     "archived_at",
     "region__slug",
+    "stack__pk",
     "stack__condition",
     "stack__applied_at",
     "stack__state_suspect",
@@ -41,22 +44,17 @@ FIELDS = (
 
 def environment_list(request: HttpRequest) -> HttpResponse:
     """Show the shared environments that the person may see."""
-    rows = SharedEnvironment.objects.visible_to(request.user).select_related("region", "stack")
-    rows = rows.only(*FIELDS).annotate(urgency=urgency("stack__condition"))
+    rows = SharedEnvironment.objects.visible_to(request.user)
+    rows = rows.annotate(urgency=urgency("stack__condition"))
     filters = EnvironmentFilter(request.GET, rows, request=request)
-    listing = Listing(request, filters, COLUMNS, default="status,name")
+    listing = Listing(request, filters, COLUMNS, default="status,name", fields=FIELDS)
     if listing.wants_csv:
         return _export(listing)
     shown = [environment.pk for environment in listing.rows]
     counts = tenant_counts(request, "shared_environment_id", shown)
-    runs = last_runs(environment.stack.pk for environment in listing.rows)
-    for environment in listing.rows:
-        environment.href = link("environment", environment.public_id)
-        environment.tenant_count = counts.get(environment.pk, 0)
-        environment.last_run = runs.get(environment.stack.pk)
-        if environment.last_run:
-            environment.run_href = link("run", environment.last_run.public_id)
+    runs = last_runs(environment.stack__pk for environment in listing.rows)
     context = {
+        "rows": environment_rows(listing.rows, runs, counts),
         "section": "environments",
         "may_create": may_anywhere(request.user, "change"),
         "is_attention": request.GET.get("condition") == "attention",

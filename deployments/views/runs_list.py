@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from deployments.filters import RunFilter
-from deployments.links import link, owner_link
 from deployments.listing import Column, Listing, export, show
 from deployments.models import Run
+from deployments.rows import run_rows
 from deployments.urgency import RUN_COLUMNS
 
 COLUMNS = (
@@ -23,36 +21,25 @@ COLUMNS = (
     Column("queued", _("Queued"), ("pk",)),
     Column("lasted", _("Duration"), (), "text-end"),
 )
-STACK_COLUMNS = (
+FIELDS = (
+    "pk",
+    *RUN_COLUMNS,
+    "waiting",
     "stack__name",
-    "stack__kind",
     "stack__tenant__public_id",
     "stack__shared_environment__public_id",
     "region__slug",
 )
 
 
-def _rows(request: HttpRequest) -> QuerySet[Run]:
-    return (
-        Run.objects.visible_to(request.user)
-        .select_related("region", "stack__tenant", "stack__shared_environment")
-        .only(*RUN_COLUMNS, "waiting", *STACK_COLUMNS)
-    )
-
-
 def run_list(request: HttpRequest) -> HttpResponse:
     """Show the runs of the stacks that the person may see, the newest first."""
-    filters = RunFilter(request.GET, _rows(request), request=request)
-    listing = Listing(request, filters, COLUMNS, default="-queued", tie="-pk")
+    filters = RunFilter(request.GET, Run.objects.visible_to(request.user), request=request)
+    listing = Listing(request, filters, COLUMNS, default="-queued", tie="-pk", fields=FIELDS)
     if listing.wants_csv:
         return _export(listing)
-    now = timezone.now()
-    for run in listing.rows:
-        run.href = link("run", run.public_id)
-        run.stack_href = owner_link(run.stack)
-        if run.started_at:
-            run.lasted = (run.ended_at or now) - run.started_at
     context = {
+        "rows": run_rows(listing.rows),
         "section": "runs",
         "status": request.GET.get("status", ""),
         "is_mine": request.GET.get("actor") == request.user.public_id,

@@ -12,6 +12,7 @@ from deployments.filters import TenantFilter
 from deployments.forms import ArchiveForm, NewTenantForm, TenantForm
 from deployments.links import link
 from deployments.listing import Column, Listing, export, show
+from deployments.rows import tenant_rows
 from deployments.services import archive as archive_thing
 from deployments.urgency import last_runs, urgency
 from deployments.views.doors import attempt, find, may_anywhere, require
@@ -31,6 +32,7 @@ COLUMNS = (
     Column("applied", _("Last applied"), ("stack__applied_at",), "o-xl"),
 )
 FIELDS = (
+    "pk",
     "public_id",
     "name",
     "title",
@@ -38,38 +40,33 @@ FIELDS = (
     "archived_at",
     "region__slug",
     "shared_environment__name",
-    "shared_environment__public_id",
     "release__name",
+    "stack__pk",
     "stack__condition",
     "stack__applied_release",
     "stack__applied_at",
     "stack__state_suspect",
-    "stack__has_drift",
 )
 
 
 def _rows(request: HttpRequest) -> QuerySet[Tenant]:
-    related = ("region", "shared_environment", "release", "stack")
-    rows = Tenant.objects.visible_to(request.user).select_related(*related).only(*FIELDS)
+    rows = Tenant.objects.visible_to(request.user)
     return rows.annotate(urgency=urgency("stack__condition"))
 
 
 def tenant_list(request: HttpRequest) -> HttpResponse:
     """Show the tenants that the person may see."""
     filters = TenantFilter(request.GET, _rows(request), request=request)
-    listing = Listing(request, filters, COLUMNS, default="status,name")
+    listing = Listing(request, filters, COLUMNS, default="status,name", fields=FIELDS)
     if listing.wants_csv:
         return _export(listing)
-    runs = last_runs(tenant.stack.pk for tenant in listing.rows)
-    for tenant in listing.rows:
-        tenant.href = link("tenant", tenant.public_id)
-        tenant.last_run = runs.get(tenant.stack.pk)
-        if tenant.last_run:
-            tenant.run_href = link("run", tenant.last_run.public_id)
+    runs = last_runs(tenant.stack__pk for tenant in listing.rows)
+    may_change = may_anywhere(request.user, "change")
     context = {
         "section": "tenants",
-        "may_create": may_anywhere(request.user, "change"),
-        "may_bulk": may_anywhere(request.user, "change"),
+        "rows": tenant_rows(listing.rows, runs, may_bulk=may_change),
+        "may_create": may_change,
+        "may_bulk": may_change,
         "is_attention": request.GET.get("condition") == "attention",
     }
     return show(request, "deployments/tenant_list.html", listing, context)

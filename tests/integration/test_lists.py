@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from deployments.models import Maintenance
 from deployments.runstatus import RunStatus
 from tenants import actors, audit
 from tenants.models import AuditEntry, Release, SharedEnvironment, Stack, Tenant
@@ -324,3 +326,56 @@ def test_lists_count_only_what_the_person_may_see(alice: Client, three: dict):
         '<span class="o-n" title="plans waiting for confirmation">1</span>'
         in alice.get("/tenants/").content.decode()
     )
+
+
+def test_dashboard_names_three_of_each_trouble_and_counts_the_rest(
+    alice: Client, environment: SharedEnvironment
+):
+    wanted = [*["lost"] * 2, *["errored"] * 5, *["in_service"] * 3]
+    for number, condition in enumerate(wanted):
+        tenant = factories.make_tenant(f"t{number}", environment)
+        # Two that are in service are suspect, which counts with those that are lost.
+        Stack.objects.filter(tenant=tenant).update(
+            condition=condition, state_suspect=number in (7, 8), resource_count=number,
+            applied_release="new" if number % 2 else "old",
+        )  # fmt: skip
+    page = alice.get("/").content.decode()
+    named = re.findall(r"<b>(t\d)\b", page)
+    assert named == ["t0", "t1", "t7", "t2", "t3", "t4"]
+    assert "1 more are lost or suspect" in page
+    assert "2 more errored" in page
+    # t0 has no resources: it runs no release.
+    releases = re.findall(r'<b class="o-num">(new|old)</b><span class="ms-auto o-num">(\d)', page)
+    assert releases == [("new", "5"), ("old", "4")]
+
+
+def test_dashboard_counts_the_runs_that_it_does_not_name(
+    alice: Client, environment: SharedEnvironment
+):
+    for _ in range(14):
+        factories.make_run(factories.make_tenant(environment=environment), RunStatus.APPLYING)
+    page = alice.get("/").content.decode()
+    assert page.count('<tr id="now-') == 12
+    assert "and 2 more" in page
+
+
+def test_maintenance_that_has_ended_or_run_out_is_no_banner(alice: Client):
+    now = timezone.now()
+    for words, fields in (
+        ("ended", {"ended_at": now}),
+        ("run out", {"expires_at": now - timedelta(seconds=1)}),
+    ):
+        Maintenance.objects.create(reason=f"it has {words}", by="Ada", **fields)
+    assert "Maintenance." not in alice.get("/runs/").content.decode()
+    Maintenance.objects.create(reason="<b>disk", by="Ada", expires_at=now + timedelta(hours=1))
+    assert "&lt;b&gt;disk · Ada" in alice.get("/runs/").content.decode()
+
+
+@pytest.mark.parametrize("address", ["/tenants/", "/environments/", "/runs/"])
+def test_queries_of_an_export_do_not_grow_with_rows(
+    alice: Client, environment: SharedEnvironment, address: str
+):
+    fill(environment, 3)
+    few = queries_of(alice, f"{address}?format=csv")
+    fill(environment, 6)
+    assert queries_of(alice, f"{address}?format=csv") == few
