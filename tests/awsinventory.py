@@ -46,7 +46,12 @@ def _described(aws: AwsApi) -> Iterator[tuple[str, str]]:
     for service, lists in LISTS.items():
         client = aws.client(service)
         for what, key, identity in lists:
-            for page in client.get_paginator(f"describe_{what}").paginate():
+            call = f"describe_{what}"
+            if client.can_paginate(call):
+                pages = client.get_paginator(call).paginate()
+            else:
+                pages = [getattr(client, call)()]
+            for page in pages:
                 yield from ((what, one[identity]) for one in page[key])
 
 

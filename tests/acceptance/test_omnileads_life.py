@@ -53,13 +53,13 @@ class Clock:
 
 
 @pytest.fixture
-def clock(request) -> Iterator[Clock]:
+def clock(capsys) -> Iterator[Clock]:
     """Measure phases and print them, whatever the outcome."""
     made, began = Clock(), time.monotonic()
     yield made
-    terminal = request.config.get_terminal_writer()
-    for line in [*made.lines, f"{'all':<34} {time.monotonic() - began:6.1f} s"]:
-        terminal.line(f"\n  {line}", flush=True)
+    lines = [*made.lines, f"{'all':<34} {time.monotonic() - began:6.1f} s"]
+    with capsys.disabled():
+        print("", *lines, sep="\n  ")
 
 
 @pytest.fixture
