@@ -184,15 +184,16 @@ def test_two_tenants_from_install_to_destroy(cloud, worker, clock, probe):
     life.do("shared1", "install", auto_apply=True, inputs=images | trunks)
     sees_shared(life)
     inputs = {f"{component}_ami_id": IMAGE for component in COMPONENTS} | ENDS_CLEANLY
+    dialing = inputs | {"dialer": True, "oml_app_version": "release-1.24.2"}
     with Agent(cloud, life.back_up):
         at_once(
             lambda: life.do("acme", "install", auto_apply=True, inputs=inputs),
-            lambda: life.do("globex", "install", auto_apply=True, inputs=inputs | {"dialer": True}),
+            lambda: life.do("globex", "install", auto_apply=True, inputs=dialing),
         )
         sees_tenant(life, "acme", dialer=False)
         sees_tenant(life, "globex", dialer=True)
         at_once(lambda: resized(life, "acme"), lambda: upgraded(life, "globex"))
-        at_once(lambda: replaced(life, "acme"), lambda: life.do("globex", "replace_dialer"))
+        at_once(lambda: replaced(life, "acme"), lambda: rolled_back(life, "globex"))
         at_once(lambda: ended(life, "acme"), lambda: ended(life, "globex"))
     life.do("shared1", "destroy")
     assert left(life, before) == set()
@@ -273,8 +274,19 @@ def upgraded(life: Life, name: str) -> None:
     assert life.output(name, "versions")["app"] == "release-1.25.0"
     point = RestorePoint.objects.get(run=run)
     assert set(point.backups) == {"app", "asterisk"}
-    assert point.versions["app"] != "release-1.25.0"
+    assert point.versions == {"app": "release-1.24.2"}
     assert f"restore = {point.backups['app'].rsplit('/')[-1]}" in log_of(run)
+
+
+def rolled_back(life: Life, name: str) -> None:
+    """The versions before the upgrade are in service again, with the backups of that moment."""
+    old, point = life.machines(name), RestorePoint.objects.get(stack__name=name)
+    run = life.do(name, "rollback", params={"point": point.public_id})
+    new = life.machines(name)
+    changed = {c for c in new if new[c]["InstanceId"] != old[c]["InstanceId"]}
+    assert changed == {"app", "dialer", "redis"}
+    assert life.output(name, "versions")["app"] == "release-1.24.2"
+    assert f"restore = {point.backups['asterisk'].rsplit('/')[-1]}" in log_of(run)
 
 
 def replaced(life: Life, name: str) -> None:
