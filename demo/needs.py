@@ -10,6 +10,7 @@ from pathlib import Path
 REGISTRY = "https://registry.terraform.io/.well-known/terraform.json"
 # Where Terraform itself looks for providers, and where machines without internet keep them.
 MIRRORS = ("/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins")
+OTHERS = "/opt"
 TIMEOUT_S = 10
 
 
@@ -33,7 +34,7 @@ def mirror() -> str:
     given = os.environ.get("PROVIDER_MIRROR")
     candidates = [Path(place) for place in ((given,) if given else MIRRORS)]
     if not given:
-        candidates += [found.parent for found in Path("/opt").glob("*/registry.terraform.io")]
+        candidates += [found.parent for found in Path(OTHERS).glob("*/registry.terraform.io")]
     for place in candidates:
         if (place / "registry.terraform.io" / "hashicorp" / "aws").is_dir():
             return str(place)
