@@ -22,6 +22,7 @@ def check_steps(**_kwargs: Any) -> list[CheckMessage]:
         found += [message(flaw) for flaw in blueprints.unknown_steps(blueprint, KINDS)]
         found += _unknown_params(blueprint)
         found += _wrong_phases(blueprint)
+        found += _unknown_inputs(blueprint)
     return found
 
 
@@ -52,4 +53,17 @@ def _wrong_phases(blueprint: blueprints.Blueprint) -> list[CheckMessage]:
             text = f"{step.kind} cannot be done in the phase “{step.phase}”. It can in: {places}."
             where = f"{step.file}:{step.line}"
             found[step.file, step.line] = Error(text, obj=where, id="deployments.E002")
+    return list(found.values())
+
+
+def _unknown_inputs(blueprint: blueprints.Blueprint) -> list[CheckMessage]:
+    """Return an error for each input that `inputs.require` names and the HCL does not have."""
+    found: dict[tuple[str, int, str], CheckMessage] = {}
+    for kind in blueprint.kinds.values():
+        for step in (step for action in kind.actions.values() for step in action.steps):
+            if step.kind != "inputs.require":
+                continue
+            for name in set(step.params.get("values", {})) - set(kind.variables):
+                text, where = f"There is no input “{name}”.", f"{step.file}:{step.line}"
+                found[step.file, step.line, name] = Error(text, obj=where, id="deployments.E003")
     return list(found.values())

@@ -125,3 +125,12 @@ class ParameterNotOurs(DeploymentError):
     message = _(
         "Parameter %(parameter)s is not written: its path must begin with / and hold %(stack)s."
     )
+
+
+class InputInTheWay(DeploymentError):
+    """An input as it was applied would stop the run half-way."""
+
+    message = _(
+        "“%(label)s” (%(name)s) of %(stack)s is %(found)s and has to be %(wanted)s first, or the "
+        "provider would stop half-way. Set it with Change, then run this again; nothing was done."
+    )

@@ -4,6 +4,7 @@ from deployments.steps import (  # noqa: F401  (they register themselves)
     KINDS,
     asg_replace,
     backups,
+    inputs_require,
     parameters,
     probe_http,
     providers_fetch,

@@ -243,7 +243,7 @@ def test_emptying_shows_what_goes_and_waits_for_a_yes(operated, worker):
     found = run.findings[0]["params"]
     assert (found["objects"], found["versions"], found["markers"], found["bytes"]) == (2, 6, 1, 36)
     assert left(operated) == 7
-    confirm_run(operated.actor, run, plan_digest=run.plan.digest)
+    confirm_run(operated.actor, run, plan_digest=run.plan.digest, typed_name="acme")
     run = do(worker, run)
     assert run.status == S.APPLIED, (run.error_text, log_of(run))
     assert left(operated) == 0

@@ -49,7 +49,9 @@ def confirmed(operated, worker, run: Run) -> Run:
     """Let the worker plan, say yes, let it go on."""
     run = do(worker, run)
     assert run.status == S.PLANNED, (run.error_text, log_of(run))
-    confirm_run(operated.actor, run, has_read=True, plan_digest=run.plan.digest)
+    confirm_run(
+        operated.actor, run, has_read=True, plan_digest=run.plan.digest, typed_name=run.stack.name
+    )
     return do(worker, run)
 
 
@@ -212,6 +214,17 @@ def test_destroy_refuses_while_the_bucket_holds_something(operated, worker):
     run = confirmed(operated, worker, operated.queue("destroy"))
     assert run.status == S.APPLIED, run.error_text
     assert operated.stack().resource_count == 0
+
+
+def test_destroy_refuses_while_an_applied_input_stands_in_the_way(operated, worker):
+    install(operated, worker)
+    Stack.objects.update(applied_inputs={"fails": True})
+    run = do(worker, operated.queue("destroy"))
+    assert (run.status, run.error["code"], run.error_kind) == (
+        S.ERRORED, "InputInTheWay", "refused",
+    )  # fmt: skip
+    assert "“fails” (fails) of acme is on and has to be off first" in run.error_text
+    assert not run.steps.filter(kind="terraform.plan").exists()
 
 
 def test_an_action_without_terraform_needs_none(operated, worker, settings):

@@ -103,3 +103,9 @@ def test_the_tests_own_blueprint_passes_the_check(settings):
 
     settings.BLUEPRINT_ROOT = BLUEPRINTS
     assert [found.msg for found in check_steps()] == []
+
+
+def test_an_input_that_the_hcl_does_not_have_cannot_be_required(settings, tmp_path):
+    settings.BLUEPRINT_ROOT = tmp_path
+    told = blueprint(tmp_path, "{kind: inputs.require, values: {protected: false}}")
+    assert told == ["There is no input “protected”."]
