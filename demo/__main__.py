@@ -39,8 +39,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--folder", type=Path, default=PROJECT / "var" / "demo-aws")
     var = parser.parse_args().folder.absolute()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    # Also where it was started in the background, which ignores SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     try:
         needs.terraform()

@@ -16,8 +16,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 # An installation's settings, from the shell or from .env: the demo has servers and keys of its own.
 OTHERS = (
     "DATABASE_URL", "LISTEN_DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "SECRET_KEY",
-    "SECRET_KEY_FILE", "ENCRYPTION_KEYS", "ENCRYPTION_KEYS_FILE", "WORKDIR_ROOT", "STATE_ROOT",
-    "INSTANCES_REMOTE",
+    "SECRET_KEY_FILE", "ENCRYPTION_KEYS", "ENCRYPTION_KEYS_FILE", "INSTANCES_REMOTE",
 )  # fmt: skip
 STARTS_WITHIN_S = 300
 STOPS_WITHIN_S = 60
@@ -39,6 +38,8 @@ class Portal:
             # An empty value keeps the line of .env out.
             | dict.fromkeys(OTHERS, "")
             | {"VAR_ROOT": str(var), "PORT": port, "PROVIDER_MIRROR": mirror}
+            # An empty one would be the working directory.
+            | {"WORKDIR_ROOT": str(var / "workdirs"), "STATE_ROOT": str(var / "state")}
         )
         self.process: subprocess.Popen | None = None
 
