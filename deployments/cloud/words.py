@@ -12,6 +12,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     PartialCredentialsError,
 )
+from botocore.parsers import ResponseParserError
 
 from deployments.cloud.errors import (
     BucketNameTaken,
@@ -27,7 +28,8 @@ from deployments.cloud.errors import (
 )
 from deployments.errors import DeploymentError
 
-API_ERRORS = (BotoCoreError, ClientError)
+# An answer that is not the API's at all (a gateway's page) has a class outside of both.
+API_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 WRONG_KEY = {
     "InvalidClientTokenId", "SignatureDoesNotMatch", "AuthFailure", "InvalidAccessKeyId",
     "UnrecognizedClientException", "ExpiredToken", "ExpiredTokenException", "IncompleteSignature",
@@ -71,7 +73,7 @@ def refusal_for(error: Exception, what: Any) -> DeploymentError:
     if isinstance(error, NO_ANSWER):
         where = getattr(error, "kwargs", {}).get("endpoint_url") or "?"
         return ProviderUnreachable(what=what, where=where)
-    if isinstance(error, BotoCoreError):
+    if isinstance(error, BotoCoreError | ResponseParserError):
         return CloudRefusal(what=what, code=type(error).__name__, text=str(error)[:TEXT_CHARS])
     raise error
 

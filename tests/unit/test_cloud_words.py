@@ -2,6 +2,7 @@
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
 
 from deployments.cloud import errors
 from deployments.cloud.words import refusal_for
@@ -43,6 +44,12 @@ def test_each_code_has_its_refusal(code, kind):
     refusal = refusal_for(answered(code, "as it says"), "Making it")
     assert type(refusal) is kind
     assert str(refusal).startswith("Making it failed: ")
+
+
+def test_an_answer_that_is_not_the_apis_is_no_failure_of_the_portal():
+    refusal = refusal_for(ResponseParserError("<html>Bad gateway</html>"), "Replacing it")
+    assert type(refusal) is errors.CloudRefusal
+    assert "Bad gateway" in str(refusal)
 
 
 @pytest.mark.parametrize(
