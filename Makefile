@@ -4,7 +4,7 @@ PYTHON_RUN := .venv/bin/python
 
 .PHONY: help
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile \
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile \
 	    | awk '{ name = $$1; $$1 = ""; printf "  make %-9s%s\n", name, $$0 }'
 	@echo
 	@echo '  Settings are environment variables: .env.example names them, docs/starting.md tells more.'
@@ -26,6 +26,10 @@ tools:
 .PHONY: run
 run: setup ## start the portal here: servers, web, worker, beat (Ctrl-C stops it)
 	@exec $(PYTHON_RUN) -m omlsaas.launcher
+
+.PHONY: demo-aws
+demo-aws: setupdev ## the portal with a simulated AWS account, to install and watch a tenant
+	@exec $(PYTHON_RUN) -m demo
 
 .PHONY: services
 services: setup ## start only the embedded PostgreSQL and Valkey, for development

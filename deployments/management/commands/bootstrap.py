@@ -59,13 +59,14 @@ class Command(BaseCommand):
                 shared_environment=shared,
                 blueprint="lab",
             )
-            self.give_secrets(actor, tenant)
-        self.give_secrets(actor, shared)
+            give_secrets(actor, tenant)
+        give_secrets(actor, shared)
 
-    def give_secrets(self, actor: actors.Actor, thing: Tenant | SharedEnvironment) -> None:
-        """Give the stack a random value for each secret that it cannot do without."""
-        kind = blueprints.load(thing.blueprint).kinds[thing.stack.kind]
-        needed = [v.name for v in kind.inputs if v.sensitive and v.required]
-        values = {name: "".join(random.choice(ALPHABET) for _ in range(20)) for name in needed}
-        for name, value in values.items():
-            services.set_secret(actor, thing.stack, name, value)
+
+def give_secrets(actor: actors.Actor, thing: Tenant | SharedEnvironment) -> None:
+    """Give the stack a random value for each secret that it cannot do without."""
+    kind = blueprints.load(thing.blueprint).kinds[thing.stack.kind]
+    needed = [v.name for v in kind.inputs if v.sensitive and v.required]
+    values = {name: "".join(random.choice(ALPHABET) for _ in range(20)) for name in needed}
+    for name, value in values.items():
+        services.set_secret(actor, thing.stack, name, value)
