@@ -29,6 +29,7 @@ SHARED = {
     "12345678-1234-1234-1234-123456789012",
     "hosted_zone_id": "Z0123456789ABCDEFGHIJ",
     "rtpengine_fqdn": "rtpengine-sharedus.cc.example.net",
+    "rtpengine_internal_fqdn": "rtpengine-internal-sharedus.cc.example.net",
     "rtpengine_security_group_id": "sg-0a1b2c3d4e5f60715",
     "sbc_security_group_id": "sg-0a1b2c3d4e5f60716",
     "sbc_internal_fqdn": "astsbc-internal-sharedus.cc.example.net",

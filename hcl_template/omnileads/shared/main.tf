@@ -20,9 +20,10 @@ locals {
   # RTPengine's packages and the SBC's are built for this system.
   amazon_linux_2 = { owner = "137112412989", name = "amzn2-ami-hvm-*-x86_64-gp2" }
 
-  rtpengine_fqdn    = "rtpengine-${var.stack_name}.${var.domain_name}"
-  sbc_fqdn          = "astsbc-${var.stack_name}.${var.domain_name}"
-  sbc_internal_fqdn = "astsbc-internal-${var.stack_name}.${var.domain_name}"
+  rtpengine_fqdn          = "rtpengine-${var.stack_name}.${var.domain_name}"
+  rtpengine_internal_fqdn = "rtpengine-internal-${var.stack_name}.${var.domain_name}"
+  sbc_fqdn                = "astsbc-${var.stack_name}.${var.domain_name}"
+  sbc_internal_fqdn       = "astsbc-internal-${var.stack_name}.${var.domain_name}"
 
   control_port = 22222 # RTPengine: tenants ask for media
   carrier_port = 5060  # SBC: carriers

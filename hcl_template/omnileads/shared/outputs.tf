@@ -31,8 +31,13 @@ output "hosted_zone_id" {
 }
 
 output "rtpengine_fqdn" {
-  description = "Name of RTPengine; tenants ask for media on UDP 22222."
+  description = "Name of RTPengine's public address, which carries the media."
   value       = aws_route53_record.rtpengine.name
+}
+
+output "rtpengine_internal_fqdn" {
+  description = "Name of RTPengine's private address, under which tenants ask for media on UDP 22222."
+  value       = aws_route53_record.rtpengine_internal.name
 }
 
 output "rtpengine_security_group_id" {

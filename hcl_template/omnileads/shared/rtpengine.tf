@@ -31,6 +31,53 @@ resource "aws_vpc_security_group_egress_rule" "rtpengine" {
   cidr_ipv4         = "0.0.0.0/0"
 }
 
+# The machine writes its own name, and nothing else of the zone. Null: a request that carries no names,
+# types or actions is none of these either; ForAllValues alone would let it pass.
+data "aws_iam_policy_document" "rtpengine_name" {
+  statement {
+    sid       = "WriteOwnName"
+    actions   = ["route53:ChangeResourceRecordSets"]
+    resources = ["${local.aws}:route53:::hostedzone/${local.zone_id}"]
+
+    dynamic "condition" {
+      for_each = {
+        NormalizedRecordNames = local.rtpengine_internal_fqdn
+        RecordTypes           = "A"
+        Actions               = "UPSERT"
+      }
+
+      content {
+        test     = "ForAllValues:StringEquals"
+        variable = "route53:ChangeResourceRecordSets${condition.key}"
+        values   = [condition.value]
+      }
+    }
+
+    dynamic "condition" {
+      for_each = toset(["NormalizedRecordNames", "RecordTypes", "Actions"])
+
+      content {
+        test     = "Null"
+        variable = "route53:ChangeResourceRecordSets${condition.value}"
+        values   = ["false"]
+      }
+    }
+  }
+}
+
+locals {
+  rtpengine_boot = templatefile("${path.module}/templates/rtpengine.sh.tftpl", {
+    packages_url  = var.packages_url
+    version       = var.rtpengine_version
+    zone_id       = local.zone_id
+    internal_fqdn = local.rtpengine_internal_fqdn
+    internal_ttl  = aws_route53_record.rtpengine_internal.ttl
+    control_port  = local.control_port
+    rtp_min_port  = var.rtpengine_rtp_min_port
+    rtp_max_port  = var.rtpengine_rtp_max_port
+  })
+}
+
 module "rtpengine" {
   source = "../../modules/elastic_instance"
 
@@ -45,14 +92,13 @@ module "rtpengine" {
   subnet_ids         = module.network.public_subnet_ids
   security_group_ids = [aws_security_group.rtpengine.id]
   ssh_key_name       = var.ssh_key_name
+  policies           = { name = data.aws_iam_policy_document.rtpengine_name.json }
   tags               = merge(module.naming.tags, { "omlsaas:component" = "rtpengine" })
-  boot_after         = values(aws_vpc_security_group_egress_rule.rtpengine)[*].id
+  boot_script        = local.rtpengine_boot
 
-  boot_script = templatefile("${path.module}/templates/rtpengine.sh.tftpl", {
-    packages_url = var.packages_url
-    version      = var.rtpengine_version
-    control_port = local.control_port
-    rtp_min_port = var.rtpengine_rtp_min_port
-    rtp_max_port = var.rtpengine_rtp_max_port
-  })
+  # The record is first: Terraform makes it, and cannot where the machine already has.
+  boot_after = concat(
+    values(aws_vpc_security_group_egress_rule.rtpengine)[*].id,
+    [aws_route53_record.rtpengine_internal.id],
+  )
 }

@@ -19,7 +19,7 @@ locals {
     KAMAILIO_HOST   = local.hosts.kamailio
     REDIS_HOST      = local.hosts.redis
     WEBSOCKETS_HOST = local.hosts.websockets
-    RTPENGINE_HOST  = var.shared.rtpengine_fqdn
+    RTPENGINE_HOST  = var.shared.rtpengine_internal_fqdn
   }
 
   database_settings = {

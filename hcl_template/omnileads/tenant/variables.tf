@@ -62,6 +62,7 @@ variable "shared" {
     certificate_arn             = string
     hosted_zone_id              = string
     rtpengine_fqdn              = string
+    rtpengine_internal_fqdn     = string
     rtpengine_security_group_id = string
     sbc_security_group_id       = string
     sbc_internal_fqdn           = string

@@ -95,6 +95,49 @@ run "what_is_built" {
   }
 
   assert {
+    condition = (
+      aws_route53_record.rtpengine_internal.name == "rtpengine-internal-shared1.cc.example.com"
+      && aws_route53_record.rtpengine_internal.type == "A"
+      && aws_route53_record.rtpengine_internal.ttl == 60
+      && aws_route53_record.rtpengine_internal.records == toset(["10.0.0.3"])
+      && output.rtpengine_internal_fqdn == "rtpengine-internal-shared1.cc.example.com"
+    )
+    error_message = "Tenants learn a name of RTPengine inside the network; before its machine is there it leads to nobody."
+  }
+
+  assert {
+    condition = alltrue([
+      for text in [
+        "--hosted-zone-id 'Z0123456789ABC'", "\"Name\": \"rtpengine-internal-shared1.cc.example.com\"",
+        "\"TTL\": 60", "{\"Value\": \"$PRIVATE_IP\"}", "\nretry write_name\n",
+      ] : strcontains(local.rtpengine_boot, text)
+    ])
+    error_message = "RTPengine's machine writes its private address, and tries again."
+  }
+
+  assert {
+    condition = jsondecode(data.aws_iam_policy_document.rtpengine_name.json).Statement == [{
+      Sid      = "WriteOwnName"
+      Effect   = "Allow"
+      Action   = "route53:ChangeResourceRecordSets"
+      Resource = "arn:aws:route53:::hostedzone/Z0123456789ABC"
+      Condition = {
+        "ForAllValues:StringEquals" = {
+          "route53:ChangeResourceRecordSetsNormalizedRecordNames" = "rtpengine-internal-shared1.cc.example.com"
+          "route53:ChangeResourceRecordSetsRecordTypes"           = "A"
+          "route53:ChangeResourceRecordSetsActions"               = "UPSERT"
+        }
+        Null = {
+          "route53:ChangeResourceRecordSetsNormalizedRecordNames" = "false"
+          "route53:ChangeResourceRecordSetsRecordTypes"           = "false"
+          "route53:ChangeResourceRecordSetsActions"               = "false"
+        }
+      }
+    }]
+    error_message = "RTPengine's machine may write its own name, and nothing else of the zone."
+  }
+
+  assert {
     condition     = aws_acm_certificate.this.subject_alternative_names == toset(["*.cc.example.com", "cc.example.com"])
     error_message = "One certificate serves every tenant."
   }

@@ -25,6 +25,7 @@ variables {
     certificate_arn             = "arn:aws:acm:us-east-2:123456789012:certificate/12345678-1234-1234-1234-123456789012"
     hosted_zone_id              = "Z0123456789ABCDEFGHIJ"
     rtpengine_fqdn              = "rtpengine-sharedus.cc.example.net"
+    rtpengine_internal_fqdn     = "rtpengine-internal-sharedus.cc.example.net"
     rtpengine_security_group_id = "sg-0a1b2c3d4e5f60715"
     sbc_security_group_id       = "sg-0a1b2c3d4e5f60716"
     sbc_internal_fqdn           = "astsbc-internal-sharedus.cc.example.net"
@@ -111,6 +112,19 @@ run "without_the_dialer" {
       for component, record in aws_route53_record.machine : record.name == "acme-${component}.cc.example.net"
     ])
     error_message = "Each machine has a name in the zone."
+  }
+
+  assert {
+    condition = alltrue([
+      for component in ["app", "kamailio"] :
+      local.boot_settings[component]["RTPENGINE_HOST"] == "rtpengine-internal-sharedus.cc.example.net"
+    ])
+    error_message = "RTPengine is asked at its private address: the rule from group to group matches no other way."
+  }
+
+  assert {
+    condition     = strcontains(local.user_data["kamailio"], "RTPENGINE_HOST='rtpengine-internal-sharedus.cc.example.net'")
+    error_message = "Kamailio's machine is told that name."
   }
 }
 
