@@ -17,6 +17,7 @@ from deployments.services.stacks import mark_suspect
 from deployments.steps import Launch, Piece, StepKind, engine, register, states, terraform_init
 from deployments.work import WORKER, Work
 from tenants import secrets
+from tenants.adoption import note_converted
 from tenants.models import Stack
 
 # Where Terraform leaves a state that its backend did not take.
@@ -63,11 +64,13 @@ def _after(work: Work, params: Mapping[str, Any]) -> None:
             why = StateNotSaved(run=work.run.number, run_id=work.run.public_id)
             mark_suspect(WORKER, Stack.objects.get(pk=work.stack.pk), why)
         stack = Stack.objects.select_for_update(of=("self",), no_key=True).get(pk=work.stack.pk)
-        states.note_on_stack(stack, state)
+        if state is not None or not stack.is_adopted:
+            states.note_on_stack(stack, state)
         if not rescued.exists():
             _keep_outputs(work, stack, outputs)
         if not work.notes.get("failed"):
             _note_applied(work, stack)
+            note_converted(WORKER, stack)
 
 
 def _outputs(work: Work) -> dict[str, Any]:

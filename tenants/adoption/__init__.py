@@ -1,0 +1,11 @@
+"""Taking over what another tool built: its files are read, its state stays where it is.
+
+docs/omnileads.md, “Taking over a tenant”, tells operators; adopt.yaml of a blueprint says what
+becomes of old variables and resources (docs/blueprints.md).
+"""
+
+from tenants.adoption.adopting import adopt_tenant, note_converted
+from tenants.adoption.files import read_folder
+from tenants.adoption.preview import Preview, preview_tenant
+
+__all__ = ["Preview", "adopt_tenant", "note_converted", "preview_tenant", "read_folder"]
