@@ -5,7 +5,19 @@ becomes of old variables and resources (docs/blueprints.md).
 """
 
 from tenants.adoption.adopting import adopt_tenant, note_converted
-from tenants.adoption.files import read_folder
+from tenants.adoption.files import MAX_UPLOAD_BYTES, OldFile, read_folder
+from tenants.adoption.packing import PreviewGone, pack, unpack
 from tenants.adoption.preview import Preview, preview_tenant
 
-__all__ = ["Preview", "adopt_tenant", "note_converted", "preview_tenant", "read_folder"]
+__all__ = [
+    "MAX_UPLOAD_BYTES",
+    "OldFile",
+    "Preview",
+    "PreviewGone",
+    "adopt_tenant",
+    "note_converted",
+    "pack",
+    "preview_tenant",
+    "read_folder",
+    "unpack",
+]

@@ -51,7 +51,7 @@ def _fill(stack: Stack, preview: Preview, actor: Actor) -> None:
     stack.desired_inputs = preview.values
     stack.applied_inputs = effective_inputs(stack)
     stack.outputs = {name: {"value": value} for name, value in preview.outputs.items()}
-    stack.resource_count = len(preview.state.instances)
+    stack.resource_count = preview.state.resource_count
     stack.condition = Condition.IN_SERVICE
     stack.adoption = {
         "sources": list(preview.sources),

@@ -14,6 +14,8 @@ from tenants.errors import AdoptionUnreadable
 
 MAX_VALUES_BYTES = 256 * 1024
 MAX_STATE_BYTES = 32 * 1024 * 1024
+# By a browser both files together: they must never touch the disk on their way.
+MAX_UPLOAD_BYTES = 2 * 1024 * 1024
 STATE_FILES = "*.tfstate"
 
 
@@ -30,9 +32,8 @@ def read_folder(folder: Path, adoption: Adoption) -> tuple[OldFile, OldFile]:
 
     Raises AdoptionUnreadable unless there is exactly one of each.
     """
-    return _only(folder, adoption.values_file, MAX_VALUES_BYTES), _only(
-        folder, STATE_FILES, MAX_STATE_BYTES
-    )
+    values = _only(folder, adoption.values_file, MAX_VALUES_BYTES)
+    return values, _only(folder, STATE_FILES, MAX_STATE_BYTES)
 
 
 def _only(folder: Path, pattern: str, limit: int) -> OldFile:

@@ -39,13 +39,21 @@ class OldInstance:
 
 
 @dataclass(frozen=True)
-class OldState:
-    """A state's own words about itself, and its managed resources."""
+class StateFacts:
+    """What a state says about itself, and the SHA-256 of its file."""
 
     version: int
     terraform_version: str
     serial: int
     digest: str
+    resource_count: int
+
+
+@dataclass(frozen=True)
+class OldState:
+    """A state's facts and its managed resources."""
+
+    facts: StateFacts
     instances: tuple[OldInstance, ...]
 
     def arns(self) -> Iterator[list[str]]:
@@ -78,13 +86,9 @@ def read_state(name: str, content: bytes) -> OldState:
                 "there, and give that file."
             )
         raise AdoptionUnreadable(file=name, why=why)
-    return OldState(
-        version=version,
-        terraform_version=str(raw.get("terraform_version", "")),
-        serial=serial,
-        digest=hashlib.sha256(content).hexdigest(),
-        instances=instances,
-    )
+    digest = hashlib.sha256(content).hexdigest()
+    written_by = str(raw.get("terraform_version", ""))
+    return OldState(StateFacts(version, written_by, serial, digest, len(instances)), instances)
 
 
 def _version_4(raw: dict[str, Any]) -> Iterator[OldInstance]:

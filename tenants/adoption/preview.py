@@ -1,7 +1,7 @@
 """What taking over a tenant would keep, and why something is not: nothing is written here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from tenants import blueprints
 from tenants.adoption.files import OldFile, state_of, values_of
-from tenants.adoption.oldstate import OldInstance, OldState
+from tenants.adoption.oldstate import OldInstance, OldState, StateFacts
 from tenants.blueprints import Adoption, Kind
 from tenants.blueprints.judge import SECRET_MIN_LENGTH
 from tenants.blueprints.model import OldResource
@@ -53,9 +53,9 @@ class Preview:
     """All that would be kept. `secrets` is the only place with secret values."""
 
     name: str
+    state: StateFacts
+    sources: tuple[str, str]
     time_zone: str = ""
-    state: OldState | None = None
-    sources: tuple[str, str] = ("", "")
     inputs: list[Taken] = field(default_factory=list)
     versions: list[Taken] = field(default_factory=list)
     secrets_taken: list[Taken] = field(default_factory=list)
@@ -77,13 +77,7 @@ class Preview:
         return {
             "name": self.name,
             "time_zone": self.time_zone,
-            "state": {
-                "version": self.state.version,
-                "terraform_version": self.state.terraform_version,
-                "serial": self.state.serial,
-                "digest": self.state.digest,
-                "resources": len(self.state.instances),
-            },
+            "state": asdict(self.state),
             "inputs": {taken.name: taken.value for taken in self.inputs},
             "versions": {taken.name: taken.value for taken in self.versions},
             "secrets": [taken.name for taken in self.secrets_taken],
@@ -122,7 +116,7 @@ def preview_tenant(
         raise AdoptionRefused(name=values_file.name, why=why)
     if problem := kind.naming.problem(name):
         raise AdoptionRefused(name=name, why=problem)
-    found = Preview(name, state=state, sources=(values_file.name, state_file.name))
+    found = Preview(name, state.facts, (values_file.name, state_file.name))
     _check_place(name, region, state)
     _take_variables(found, kind, old)
     if adoption.time_zone:
