@@ -277,9 +277,7 @@ def _fits(instance: OldInstance, rule: OldResource, context: Mapping[str, Any]) 
     return all(str(instance.get(path)) == str(value) for path, value in wanted.items())
 
 
-def _take_present(
-    found: Preview, adoption: Adoption, by_key: Mapping[str, OldInstance]
-) -> None:
+def _take_present(found: Preview, adoption: Adoption, by_key: Mapping[str, OldInstance]) -> None:
     for name, key in adoption.present.items():
         if key in by_key:
             note = _("because of %s") % by_key[key].address

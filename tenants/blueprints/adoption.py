@@ -56,9 +56,7 @@ def _adoption(reader: "Reader", path: lines.Path, spec: dict[str, Any], kind: Ki
     )
 
 
-def _check_variables(
-    reader: "Reader", path: lines.Path, spec: dict[str, Any], kind: Kind
-) -> None:
+def _check_variables(reader: "Reader", path: lines.Path, spec: dict[str, Any], kind: Kind) -> None:
     """Each old variable has one place here, or a reason why it has none."""
     inputs = [variable.name for variable in kind.inputs]
     for name, old in spec["variables"].items():

@@ -283,8 +283,9 @@ class Kind:
 
     `root` is the absolute folder of the root module, `root_name` the same relative to the
     blueprint root (with slashes). `judge_files` are the variable blocks alone, by file name, each
-    at its own line. `adoption` is None where none can be taken over. `providers` are those that Terraform has to fetch, also for local modules;
-    `configured_providers` have a block of their own in the root module.
+    at its own line. `providers` are those that Terraform has to fetch, also for local modules;
+    `configured_providers` have a block of their own in the root module. `adoption` is None where
+    no stack of another tool can be taken over.
     """
 
     name: str

@@ -242,7 +242,7 @@ PLACE = ("--region", "ohio", "--shared-environment", "shared1")
 def test_the_command_shows_first_and_keeps_then(region, environment):
     code, out, _err = command(str(INITECH), *PLACE, "--dry-run")
     assert (code, Tenant.objects.count()) == (0, 0)
-    assert "ec2_oml_size = \"t3.medium\"  (was t2.medium)" in out
+    assert 'ec2_oml_size = "t3.medium"  (was t2.medium)' in out
     assert not any(value in out for value in PASSWORDS)
     code, out, _err = command(str(INITECH), *PLACE, "--json")
     told = json.loads(out)

@@ -113,5 +113,5 @@ def test_a_folder_has_exactly_one_of_each(tmp_path):
     assert (values.name, old.name) == ("a.auto.tfvars", "terraform.tfstate")
     assert state_of(old).facts.serial == 87
     (tmp_path / "b.auto.tfvars").write_text('a = "b"\n')
-    with pytest.raises(AdoptionUnreadable, match="a.auto.tfvars, b.auto.tfvars"):
+    with pytest.raises(AdoptionUnreadable, match=r"a\.auto\.tfvars, b\.auto\.tfvars"):
         read_folder(tmp_path, Wanted)
