@@ -96,10 +96,12 @@ def _check_places(
     resources: Iterable[str],
 ) -> None:
     named = {"inputs": kind.variables, "resources": resources}
-    texts: dict[lines.Path, Any] = {("outputs",): spec.get("outputs", {})}
-    texts["machines",] = spec.get("machines", {})
+    texts: dict[lines.Path, Any] = {}
+    for part in ("outputs", "machines"):
+        texts |= {(part, name): text for name, text in spec.get(part, {}).items()}
     for key, one in spec["resources"].items():
-        texts["resources", key] = {"where": one["where"], "id": one.get("id", "")}
+        texts |= {("resources", key, "where", name): t for name, t in one["where"].items()}
+        texts["resources", key, "id"] = one.get("id", "")
     for where, text in texts.items():
         for place in templates.places(text):
             root, _dot, rest = place.partition(".")

@@ -52,7 +52,7 @@ def test_a_sound_one_is_read(adoptable):
         ("app: \"{{ stack.name }}-machine\"", "app: \"{{ secrets.word }}\"", "not a look-up"),
         ("where: {tags.Name: \"{{ stack.name }}-machine\"}",
          "where: {tags.Name: \"{{ inputs.nothing }}\"}", "There is no “inputs.nothing”"),
-        ("to: terraform_data.machine\n", "to: \"terraform_data.machine or so\"\n", "not an address"),
+        ("to: terraform_data.machine\n", "to: \"terraform_data.m or so\"\n", "not an address"),
         ("        id: \"{{ resources.machine.id }}\"\n", "", "go together"),
     ],
 )  # fmt: skip
