@@ -319,8 +319,13 @@ class Kind:
         return (*self.actions.values(), *(self.adoption.actions.values() if self.adoption else ()))
 
     def actions_of(self, is_adopted: bool) -> Mapping[str, Action]:
-        """Return what can be done with a stack; one that is adopted has actions of its own."""
-        return self.adoption.actions if is_adopted and self.adoption else self.actions
+        """Return what can be done with a stack; one that is adopted has actions of its own.
+
+        None without adopt.yaml: the kind's own would build everything a second time.
+        """
+        if not is_adopted:
+            return self.actions
+        return self.adoption.actions if self.adoption else {}
 
     @property
     def inputs(self) -> tuple[Variable, ...]:

@@ -103,3 +103,30 @@ def test_no_action_of_an_adopted_stack_applies_but_the_conversion():
     assert actions["convert"].confirm == "name"
     for name in ("convert", "convert_preview"):
         assert actions[name].steps[0].params == {"imports": True}
+
+
+def resource_stands(folder: Path, address: str) -> bool:
+    """Tell whether the HCL of a folder declares what an address names, through its modules."""
+    parts = re.sub(r"\[\"[^\"]*\"\]", "", address).split(".")
+    text = "\n".join(path.read_text("utf-8") for path in folder.glob("*.tf"))
+    while parts[0] == "module":
+        block = re.search(rf'^module "{parts[1]}" {{(.*?)^}}', text, re.S | re.M)
+        if block is None:
+            return False
+        folder = folder / re.search(r'source\s*=\s*"([^"]+)"', block[1])[1]
+        text = "\n".join(path.read_text("utf-8") for path in folder.glob("*.tf"))
+        parts = parts[2:]
+    return f'resource "{parts[0]}" "{parts[1]}"' in text
+
+
+def test_every_import_has_a_resource_in_the_hcl():
+    kind = blueprints.load("omnileads").kinds["tenant"]
+    wanted = [one.to for one in kind.adoption.resources.values() if one.to]
+    assert [to for to in wanted if not resource_stands(kind.root, to)] == []
+    assert not resource_stands(kind.root, "module.postgresql.aws_db_instance.nothing")
+    held = {re.sub(r"\[\"[^\"]*\"\]", "", to) for to in wanted if kind.holds(to)}
+    assert held == {
+        "module.postgresql.aws_db_instance.this",
+        "module.mysql.aws_db_instance.this",
+        "module.data_bucket.aws_s3_bucket.this",
+    }
