@@ -7,7 +7,7 @@ import pytest
 from deployments.models import Backup
 from deployments.runstatus import RunStatus
 from deployments.services import queue_run
-from tenants import adoption, services
+from tenants import adoption, secrets, services
 from tenants.models import Stack
 from tests.awsapi import make_cloud_region
 from tests.cloudruns import ACCOUNT, TEST, do, log_of
@@ -110,18 +110,14 @@ def test_a_group_with_another_tenants_machine_is_not_touched(worker, aws, stack)
 
 
 def test_the_new_password_is_handed_over_and_never_sent(worker, aws, stack):
-    start(aws, "prod-initech-EC2")
-    seen = []
-
-    def read(command) -> None:
-        name = "/omlsaas/initech/handover/admin_password"
-        found = aws.client("ssm").get_parameter(Name=name, WithDecryption=True)
-        seen.append((found["Parameter"]["Value"], str(command)))
-
-    with Agent(aws, read):
-        run = do(worker, queue_run(TEST, stack, "reset_password"))
+    machine = start(aws, "prod-initech-EC2")
+    before = secrets.known_values(stack)
+    run = do(worker, queue_run(TEST, stack, "reset_password"))
     assert run.status == S.APPLIED, (run.error_text, log_of(run))
-    ((password, command),) = seen
-    assert password not in command
+    (password,) = secrets.known_values(stack) - before
+    (command,) = aws.client("ssm").list_commands()["Commands"]
+    assert command["InstanceIds"] == [machine]
+    assert "/omlsaas/initech/handover/admin_password" in str(command)
+    assert password not in str(command)
     assert password not in log_of(run)
     assert not aws.client("ssm").describe_parameters()["Parameters"]

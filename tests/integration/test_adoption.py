@@ -182,9 +182,9 @@ def test_a_name_that_is_taken_leaves_nothing_behind(region, environment):
 def test_only_who_may_change_the_region_may_adopt(region, environment):
     alice = make_user("alice", role="operator", over=environment)
     with pytest.raises(NotAllowed):
-        adopt(region, environment, actors.from_user(alice))
+        adopt(region, environment, actors.from_user(alice, origin="a test"))
     carol = make_user("carol", role="operator", over=region)
-    assert adopt(region, environment, actors.from_user(carol)).name == "initech"
+    assert adopt(region, environment, actors.from_user(carol, origin="a test")).name == "initech"
     entry = AuditEntry.objects.get(action="tenant.adopt")
     assert (entry.actor_name, entry.after["state_serial"]) == (carol.display_name, 87)
 
