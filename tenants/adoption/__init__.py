@@ -1,7 +1,7 @@
 """Taking over what another tool built: its files are read, its state stays where it is.
 
-docs/omnileads.md, “Taking over a tenant”, tells operators; adopt.yaml of a blueprint says what
-becomes of old variables and resources (docs/blueprints.md).
+What becomes of old variables and resources is data: adopt.yaml of a blueprint, which
+docs/blueprints.md explains.
 """
 
 from tenants.adoption.adopting import adopt_tenant, note_converted
