@@ -29,7 +29,7 @@ def check_steps(**_kwargs: Any) -> list[CheckMessage]:
 def _unknown_params(blueprint: blueprints.Blueprint) -> list[CheckMessage]:
     found: dict[tuple[str, int, str], CheckMessage] = {}
     for kind in blueprint.kinds.values():
-        for action in kind.actions.values():
+        for action in kind.all_actions:
             for step in action.steps:
                 known = KINDS[step.kind].params if step.kind in KINDS else step.params
                 for param in set(step.params) - set(known):
@@ -45,7 +45,7 @@ def _wrong_phases(blueprint: blueprints.Blueprint) -> list[CheckMessage]:
     """Return an error for each step in a phase where its kind cannot be done."""
     found: dict[tuple[str, int], CheckMessage] = {}
     for kind in blueprint.kinds.values():
-        for step in (step for action in kind.actions.values() for step in action.steps):
+        for step in (step for action in kind.all_actions for step in action.steps):
             known = KINDS.get(step.kind)
             if known is None or step.phase in ("", known.phase, *known.also):
                 continue

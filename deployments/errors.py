@@ -334,3 +334,34 @@ class NothingHanded(DeploymentError):
         "%(run)s has nothing more to show: a secret that it hands over is shown once. Run the "
         "action again for a new one."
     )
+
+
+class AdoptedReadOnly(DeploymentError):
+    """Another tool holds the state of an adopted stack."""
+
+    message = _(
+        "%(stack)s is adopted: its state still belongs to the tool that built it, so “%(action)s” "
+        "is not possible here. Possible are: %(known)s. To have all actions, convert it; the "
+        "preview shows what that would replace."
+    )
+
+
+class ConvertLosesData(DeploymentError):
+    """Converting an adopted stack would replace, destroy or leave behind what holds data."""
+
+    message = _(
+        "Not converted: the plan would not keep the data of %(what)s. Nothing was changed. "
+        "Set the inputs to what stands there, or bring it into the wanted form outside, and look "
+        "at the preview again."
+    )
+
+
+class ConvertWould(DeploymentError):
+    """What converting an adopted stack would do: shown with its plan."""
+
+    message = _(
+        "Converting takes %(imported)s resources into a state of the portal, makes %(create)s, "
+        "changes %(update)s, replaces %(replace)s and destroys %(destroy)s. The old tool's state "
+        "knows %(left)s more that have no counterpart here: they stand on, and nobody manages "
+        "them. Data: %(data)s."
+    )

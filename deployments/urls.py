@@ -4,6 +4,7 @@ from django.urls import path
 
 from deployments.views import (
     actions,
+    adopt,
     audit,
     backups,
     bulk,
@@ -46,6 +47,7 @@ urlpatterns = [
     ),
     path("tenants/", tenants.tenant_list, name="tenants"),
     path("tenants/new/", tenants.tenant_new, name="tenant_new"),
+    path("tenants/adopt/", adopt.tenant_adopt, name="tenant_adopt"),
     path("tenants/bulk/", bulk.bulk, name="tenants_bulk"),
     path("tenants/<str:tenant_id>/", tenants.tenant_page, name="tenant"),
     path("tenants/<str:tenant_id>/edit/", tenants.tenant_edit, name="tenant_edit"),

@@ -31,6 +31,8 @@ ACTIONS = {
     "state.unlock": _("Forced a state's lock open"),
     "state.download": _("Downloaded a state"),
     "tenant.create": _("Created a tenant"),
+    "tenant.adopt": _("Took a tenant over from another tool"),
+    "tenant.convert": _("Took a tenant's infrastructure into a state of the portal"),
     "tenant.change": _("Changed a tenant"),
     "tenant.archive": _("Archived a tenant"),
     "environment.create": _("Created a shared environment"),

@@ -102,3 +102,15 @@ class RoleHeldAlready(Refusal):
     """The same role over the same scope exists."""
 
     message = _("%(holder)s has the role %(role)s over %(scope)s already.")
+
+
+class AdoptionUnreadable(Refusal):
+    """A file of the old deployer cannot be read."""
+
+    message = _("%(file)s cannot be read: %(why)s")
+
+
+class AdoptionRefused(Refusal):
+    """The files are not surely those of this tenant in this place; nothing was kept."""
+
+    message = _("%(name)s is not taken over: %(why)s")

@@ -276,7 +276,9 @@ def archive(actor: Actor, thing: Any, reason: str) -> Any:
 
 def _still_in_use(row: Any) -> str:
     stack = getattr(row, "stack", None)
-    if stack is not None and (stack.resource_count or stack.state_suspect):
+    # What was adopted belongs to another tool's state: it stands on, and is only forgotten here.
+    is_ours = stack is not None and not stack.is_adopted
+    if is_ours and (stack.resource_count or stack.state_suspect):
         return _("its stack still has %s resources. Destroy it first.") % stack.resource_count
     below = {
         CloudAccount: ("regions",),

@@ -26,6 +26,7 @@ import zstandard
 
 PUBLIC_ID = re.compile(r"[a-z]{3}_[0-9A-Za-z]{26}")
 TFVARS_FILE = "terraform.tfvars.json"
+IMPORTS_FILE = "omlsaas_imports.tf.json"
 BACKEND_FILE = "backend_override.tf.json"
 # An override needs a block that it overrides; a module without one gets a plain file.
 PROVIDER_FILES = {True: "provider_override.tf.json", False: "provider.omlsaas.tf.json"}
@@ -141,6 +142,16 @@ def write_provider(
     content = {"provider": {name: settings}}
     path = Path(module) / PROVIDER_FILES[has_block]
     write_private(path, json.dumps(content, indent=2).encode())
+
+
+def write_imports(module: Path, wanted: list[dict[str, str]]) -> Path:
+    """Let the next plan take over what stands already: a list of {to, id}.
+
+    https://developer.hashicorp.com/terraform/language/import
+    """
+    path = Path(module) / IMPORTS_FILE
+    write_private(path, json.dumps({"import": wanted}, indent=2).encode())
+    return path
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -133,7 +133,7 @@ def header_facts(run: Run, kind: Kind | None = None) -> list[Fact]:
 
 def _asked(run: Run, kind: Kind | None) -> list[Fact]:
     """Return the parameters of the run, called as the action's form calls them."""
-    action = kind.actions.get(run.action) if kind is not None else None
+    action = kind.actions_of(run.stack.is_adopted).get(run.action) if kind is not None else None
     labels = {param.name: param.label for param in action.params} if action is not None else {}
     values = dict(run.params)
     if run.point and action is not None and action.returns_to_point in values:

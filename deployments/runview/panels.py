@@ -223,7 +223,7 @@ def _canceling(run: Run, rights: Rights) -> Canceling:
 
 
 def _again(run: Run, kind: Kind | None) -> Again | None:
-    action = kind.actions.get(run.action) if kind is not None else None
+    action = kind.actions_of(run.stack.is_adopted).get(run.action) if kind is not None else None
     if action is None or run.stack.owner.is_archived:
         return None
     blocked = ""
@@ -246,7 +246,7 @@ def _again(run: Run, kind: Kind | None) -> Again | None:
 
 def time_limits(run: Run, kind: Kind | None) -> str:
     """Return the time-outs that hold for this run."""
-    action = kind.actions.get(run.action) if kind is not None else None
+    action = kind.actions_of(run.stack.is_adopted).get(run.action) if kind is not None else None
     own: Any = action.timeouts if action is not None else {}
     plan = own.get("plan_s", settings.PLAN_TIMEOUT_S)
     apply = own.get("apply_s", settings.APPLY_TIMEOUT_S)

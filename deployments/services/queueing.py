@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from deployments.errors import (
+    AdoptedReadOnly,
     DependentsStand,
     IllegalTransition,
     NotInstalled,
@@ -38,8 +39,16 @@ REPEAT_FOR = timedelta(hours=24)
 
 
 def find_action(stack: Stack, name: str) -> Action:
-    """Return the blueprint's action. Raises UnknownAction with those that exist."""
-    actions = blueprints.load(stack.blueprint).kinds[stack.kind].actions
+    """Return the blueprint's action.
+
+    Raises UnknownAction with those that exist, AdoptedReadOnly for one that an adopted stack
+    cannot have.
+    """
+    kind = blueprints.load(stack.blueprint).kinds[stack.kind]
+    actions = kind.actions_of(stack.is_adopted)
+    if name not in actions and stack.is_adopted and name in kind.actions:
+        known = ", ".join(action.label for action in actions.values())
+        raise AdoptedReadOnly(stack=stack, action=kind.actions[name].label, known=known)
     if name not in actions:
         raise UnknownAction(stack=stack, action=name, known=", ".join(actions))
     return actions[name]
@@ -87,6 +96,7 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
         if request_key and (first := _repeated(actor, request_key, digest)):
             return first
         stack.refresh_from_db()
+        found = find_action(stack, action)
         _check(stack, found, typed_name)
         asked = check_params(stack, found, params or {})
         point = return_to_point(actor, stack, found, asked)

@@ -102,7 +102,7 @@ def environment(work: Work) -> dict[str, str]:
 
 def limit(work: Work, name: str, default: int) -> int:
     """Return a time-out in seconds: the action's own, else the setting."""
-    action = work.kind.actions.get(work.run.action)
+    action = work.kind.actions_of(work.stack.is_adopted).get(work.run.action)
     return int(action.timeouts.get(name, default)) if action else default
 
 

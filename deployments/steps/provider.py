@@ -39,9 +39,8 @@ def own_instances(work: Work, component: str, instance_id: str = "") -> list[dic
     With an id exactly that one. Raises NoInstance, and InstanceNotOurs for one whose tags or
     account are not the stack's: nothing may ever reach another tenant's machine.
     """
-    tags = [{"Name": f"tag:{STACK_TAG}", "Values": [work.stack.name]}]
-    if component:
-        tags.append({"Name": f"tag:{COMPONENT_TAG}", "Values": [component]})
+    expected = _expected_tags(work, component)
+    tags = [{"Name": f"tag:{key}", "Values": values} for key, values in expected.items()]
     running = [{"Name": "instance-state-name", "Values": ["running"]}]
     ec2 = client(work, "ec2")
     wanted = {"InstanceIds": [instance_id]} if instance_id else {"Filters": tags + running}
@@ -57,15 +56,27 @@ def own_instances(work: Work, component: str, instance_id: str = "") -> list[dic
     return sorted(found, key=lambda instance: instance["InstanceId"])
 
 
+def _expected_tags(work: Work, component: str) -> dict[str, list[str]]:
+    """Return the tags of the stack's own machines, each with the values that it may have.
+
+    Machines that another tool made know our tags not: the adoption keeps their names.
+    """
+    if work.stack.adoption is not None:
+        names = work.stack.adoption["machines"]
+        return {"Name": [names.get(component, "")] if component else sorted(names.values())}
+    found = {STACK_TAG: [work.stack.name]}
+    return found | ({COMPONENT_TAG: [component]} if component else {})
+
+
 def check_own(work: Work, instance: dict[str, Any], owner: str, component: str = "") -> None:
     """Raise InstanceNotOurs unless a machine's tags and account are those of the stack."""
     tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", ())}
     account = work.stack.region.account.account_number
+    expected = _expected_tags(work, component)
+    wrong = [key for key, values in expected.items() if tags.get(key) not in values]
     why = ""
-    if tags.get(STACK_TAG) != work.stack.name:
-        why = f"{STACK_TAG} = {tags.get(STACK_TAG, '–')}"
-    elif component and tags.get(COMPONENT_TAG) != component:
-        why = f"{COMPONENT_TAG} = {tags.get(COMPONENT_TAG, '–')}"
+    if wrong:
+        why = f"{wrong[0]} = {tags.get(wrong[0], '–')}"
     elif account and owner and owner != account:
         why = f"account {owner}"
     if why:

@@ -17,6 +17,7 @@ from deployments.services.stacks import mark_suspect
 from deployments.steps import Launch, Piece, StepKind, engine, register, states, terraform_init
 from deployments.work import WORKER, Work
 from tenants import secrets
+from tenants.adoption import note_converted
 from tenants.models import Stack
 
 # Where Terraform leaves a state that its backend did not take.
@@ -62,10 +63,12 @@ def _after(work: Work, params: Mapping[str, Any]) -> None:
             why = StateNotSaved(run=work.run.number, run_id=work.run.public_id)
             mark_suspect(WORKER, Stack.objects.get(pk=work.stack.pk), why)
         stack = Stack.objects.select_for_update(of=("self",), no_key=True).get(pk=work.stack.pk)
-        states.note_on_stack(stack, state)
-        _keep_outputs(work, stack, state.outputs if state is not None else {})
+        if state is not None or not stack.is_adopted:
+            states.note_on_stack(stack, state)
+            _keep_outputs(work, stack, state.outputs if state is not None else {})
         if not work.notes.get("failed"):
             _note_applied(work, stack)
+            note_converted(WORKER, stack)
 
 
 def _keep_outputs(work: Work, stack: Stack, outputs: dict[str, Any]) -> None:

@@ -6,13 +6,15 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from deployments.steps import Launch, Piece, engine
+from deployments.steps import Launch, Piece, engine, imports
 from deployments.steps.bundles import unpack
 from deployments.work import Work
 
 
 def _launch_for_plan(work: Work, params: Mapping[str, Any]) -> Launch:
     engine.render(work)
+    if params.get("imports"):
+        imports.write(work)
     return _init(work)
 
 

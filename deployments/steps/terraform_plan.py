@@ -13,6 +13,7 @@ from deployments.steps import (
     StepKind,
     bundles,
     engine,
+    imports,
     register,
     states,
     terraform_init,
@@ -35,6 +36,8 @@ def _judge(work: Work, outcome: Exit) -> None:
 
 def _seal(work: Work, params: Mapping[str, Any]) -> None:
     bundles.seal(work)
+    if params.get("imports"):
+        imports.judge(work)
 
 
 register(
@@ -46,7 +49,7 @@ register(
             Piece("terraform.plan", _("Plan"), launch=_launch, judge=_judge),
             Piece("plan.seal", _("Keep the plan"), call=_seal),
         ),
-        params={"destroy": bool, "refresh_only": bool},
+        params={"destroy": bool, "refresh_only": bool, "imports": bool},
         cancel="one interrupt; nothing was changed",
         resume="taken up where its supervisor is",
     )

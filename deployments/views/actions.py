@@ -100,7 +100,7 @@ def stack_action(request: HttpRequest, stack_id: str, action: str) -> HttpRespon
     """Show what an action will do and ask for what it needs; POST queues it as a run."""
     stack = find_stack(request, stack_id)
     kind = kind_of(stack)
-    found = kind.actions.get(action)
+    found = kind.actions_of(stack.is_adopted).get(action)
     if found is None:
         raise Http404
     require(request, found.kind, stack)

@@ -1,5 +1,6 @@
 """The backups of a stack: the panel on its page, and the whole list."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,24 +49,25 @@ class Point:
     href: str
 
 
-def components_of(kind: Kind) -> list[str]:
-    """Return the components that have backups, as the blueprint's steps name them."""
+def components_of(actions: Collection[Action]) -> list[str]:
+    """Return the components that have backups, as the steps of these actions name them."""
     found: dict[str, None] = {}
-    for action in kind.actions.values():
+    for action in actions:
         for step in action.steps:
             if step.kind in ("s3.list", "s3.await_object") and step.params.get("prefix"):
                 found[step.params.get("component", "")] = None
-    return [name for name in found if name and name in _listed(kind)]
+    return [name for name in found if name and name in _listed(actions)]
 
 
-def _listed(kind: Kind) -> set[str]:
-    steps = [step for action in kind.actions.values() for step in action.steps]
+def _listed(actions: Collection[Action]) -> set[str]:
+    steps = [step for action in actions for step in action.steps]
     return {step.params.get("component", "") for step in steps if step.kind == "s3.list"}
 
 
 def panel(user: User, stack: Stack, kind: Kind) -> dict[str, Any] | None:
     """Return what the page of a stack shows of its backups; None for one that makes none."""
-    names = components_of(kind)
+    actions = kind.actions_of(stack.is_adopted).values()
+    names = components_of(actions)
     if not names:
         return None
     rows = Backup.objects.filter(stack=stack, component__in=names)
@@ -79,13 +81,13 @@ def panel(user: User, stack: Stack, kind: Kind) -> dict[str, Any] | None:
         )
         for name in names
     ]
-    refresh = next((a for a in kind.actions.values() if _only_lists(a)), None)
+    refresh = next((a for a in actions if _only_lists(a)), None)
     return {
         "newest": found,
         "is_old": any(one.is_old for one in found),
         "href": link("stack_backups", stack.public_id),
         "refresh_href": _action_href(user, stack, refresh),
-        "points": _points(user, stack, kind),
+        "points": _points(user, stack, actions),
     }
 
 
@@ -99,8 +101,8 @@ def _action_href(user: User, stack: Stack, action: Action | None) -> str:
     return f"{link('stack', stack.public_id)}actions/{action.name}/"
 
 
-def _points(user: User, stack: Stack, kind: Kind) -> list[Point]:
-    action = next((a for a in kind.actions.values() if a.returns_to_point), None)
+def _points(user: User, stack: Stack, actions: Collection[Action]) -> list[Point]:
+    action = next((a for a in actions if a.returns_to_point), None)
     href = _action_href(user, stack, action)
     rows = RestorePoint.objects.filter(stack=stack).select_related("run")[:POINTS_SHOWN]
     return [

@@ -167,7 +167,7 @@ def buttons(user: User, stack: Stack, kind: Kind) -> list[Button]:
     if stack.owner.is_archived:
         return []
     found = []
-    for action in kind.actions.values():
+    for action in kind.actions_of(stack.is_adopted).values():
         if not user_can(user, action.kind, stack) or not fits(action, stack):
             continue
         why_not = ""

@@ -15,6 +15,7 @@ from deployments.listing import Column, Listing, export, show
 from deployments.rows import tenant_rows
 from deployments.services import archive as archive_thing
 from deployments.urgency import last_runs, urgency
+from deployments.views.adopt import adoptable
 from deployments.views.doors import attempt, find, may_anywhere, require
 from deployments.views.stacks import stack_page
 from tenants import services
@@ -104,7 +105,7 @@ def tenant_new(request: HttpRequest) -> HttpResponse:
         )
         if made is not None:
             return redirect(link("tenant", made.public_id))
-    context = {"form": form, "section": "tenants"}
+    context = {"form": form, "section": "tenants", "may_adopt": bool(adoptable())}
     return render(request, "deployments/tenant_new.html", context)
 
 

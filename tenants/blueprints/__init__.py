@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from tenants.blueprints.judge import RulesNotJudged, judge, judge_secret, missing
 from tenants.blueprints.model import (
     Action,
+    Adoption,
     Attribute,
     Blueprint,
     Flaw,
@@ -38,6 +39,7 @@ from tenants.blueprints.templates import LookupMissing, render
 
 __all__ = [
     "Action",
+    "Adoption",
     "Attribute",
     "Blueprint",
     "BlueprintChanged",
@@ -75,7 +77,7 @@ def unknown_steps(blueprint: Blueprint, known: Collection[str]) -> list[Flaw]:
     """
     found: dict[tuple[str, int], Flaw] = {}
     for kind in blueprint.kinds.values():
-        for action in kind.actions.values():
+        for action in kind.all_actions:
             for step in action.steps:
                 if step.kind not in known:
                     text = _("There is no kind of step “%(kind)s”. Known: %(known)s.") % {

@@ -258,6 +258,12 @@ def _attribute(element: Any) -> Attribute:
 # --- constants -----------------------------------------------------------------------------------
 
 
+def constants(text: str) -> dict[str, Any]:
+    """Return the values of a .tfvars text. Raises LarkError, and NotConstant for an expression."""
+    found = [c for c in hcl2.parses(text + "\n").body.children if isinstance(c, AttributeRule)]
+    return {c.identifier.serialize(): _constant(c.expression, None) for c in found}
+
+
 def _constant(node: Any, missing: Any) -> Any:
     """Return the Python value of a constant expression; raises NotConstant."""
     if node is None:

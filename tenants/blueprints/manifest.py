@@ -3,7 +3,7 @@ against each other. Everything that is wrong is collected, with file and line.""
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from tenants.blueprints import lines, templates
+from tenants.blueprints import adoption, lines, templates
 from tenants.blueprints.hcl import RootModule, read_folder
 from tenants.blueprints.model import (
     Action,
@@ -28,10 +28,10 @@ from tenants.blueprints.model import (
 )
 
 MANIFEST = "blueprint.yaml"
-_SCHEMA = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
 # What stands beside a step's own parameters.
 STEP_KEYS = ("kind", "phase", "if_output")
-_VALIDATOR = Draft202012Validator(_SCHEMA)
+_VALIDATOR = Draft202012Validator(SCHEMA)
 
 
 class Reader:
@@ -48,27 +48,34 @@ class Reader:
 
     def read(self) -> tuple[dict[str, Any], dict[str, Kind]]:
         """Return the manifest as it stands and its kinds; both empty when it is unreadable."""
-        try:
-            text = (self.folder / MANIFEST).read_text(encoding="utf-8")
-            self.document = lines.read(text)
-        except lines.YamlBroken as error:
-            self.flaws.append(Flaw(self.file, error.line, error.text))
-            return {}, {}
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            self.flaws.append(Flaw(self.file, 1, _("Not readable: %(why)s") % {"why": reason}))
-            return {}, {}
-        if not self._fits_schema():
+        if not self.open(MANIFEST, _VALIDATOR):
             return {}, {}
         raw = self.document.value
         kinds = {name: self._kind(name, spec) for name, spec in raw["kinds"].items()}
+        if not any(not flaw.is_warning for flaw in self.flaws):
+            kinds = adoption.read(self, kinds, SCHEMA)
         return raw, kinds
 
-    def _flaw(self, path: lines.Path, text: str, **params: Any) -> None:
+    def open(self, name: str, validator: Draft202012Validator) -> bool:
+        """Read one YAML file of the blueprint; tell whether it fits its schema."""
+        self.file = f"{self.name}/{name}"
+        try:
+            self.document = lines.read((self.folder / name).read_text(encoding="utf-8"))
+        except lines.YamlBroken as error:
+            self.flaws.append(Flaw(self.file, error.line, error.text))
+            return False
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            self.flaws.append(Flaw(self.file, 1, _("Not readable: %(why)s") % {"why": reason}))
+            return False
+        return self._fits_schema(validator)
+
+    def flaw(self, path: lines.Path, text: str, **params: Any) -> None:
+        """Note what is wrong at a place of the document."""
         self.flaws.append(Flaw(self.file, self.document.line(path), text % params))
 
-    def _fits_schema(self) -> bool:
-        errors = sorted(_VALIDATOR.iter_errors(self.document.value), key=_position)
+    def _fits_schema(self, validator: Draft202012Validator) -> bool:
+        errors = sorted(validator.iter_errors(self.document.value), key=_position)
         for error in errors:
             inner = best_match(error.context) if error.context else None
             path = tuple((inner or error).absolute_path)
@@ -92,7 +99,7 @@ class Reader:
             root_name=f"{self.name}/{spec['root']}",
             needs_shared=spec.get("needs_shared", False),
             naming=self._naming(path, spec["naming"]),
-            actions=self._actions(path, spec, variables, module),
+            actions=self.actions(path, spec, variables, module.outputs),
             groups=self._groups(path, spec, variables),
             variables=variables,
             outputs=module.outputs,
@@ -111,7 +118,7 @@ class Reader:
         )
         self._check_outputs(path, kind)
         if kind.needs_shared and name == "shared":
-            self._flaw(path, _("A shared environment cannot need a shared environment."))
+            self.flaw(path, _("A shared environment cannot need a shared environment."))
         return kind
 
     def _root(self, path: lines.Path, root: Path, name: str) -> RootModule:
@@ -122,9 +129,9 @@ class Reader:
             self.flaws += module.flaws
             self._follow(module, root)
             if not module.file_count:
-                self._flaw(path, _("“%(root)s” holds no .tf file."), root=name)
+                self.flaw(path, _("“%(root)s” holds no .tf file."), root=name)
         else:
-            self._flaw(path, _("There is no folder “%(root)s” in this blueprint."), root=name)
+            self.flaw(path, _("There is no folder “%(root)s” in this blueprint."), root=name)
         # What a broken file declares is not known, so nothing is said to be missing in it.
         self.is_hcl_known = module.file_count > 0 and not any(
             not flaw.is_warning for flaw in module.flaws
@@ -154,18 +161,18 @@ class Reader:
         roles: dict[str, str] = {}
         for key, role in (("versions", "version"), ("sizes", "size")):
             for component, name in spec.get(key, {}).items():
-                self._known((*path, key, component), name, module.variables, _("variable"))
+                self.known((*path, key, component), name, module.variables, _("variable"))
                 roles[name] = role
         for name in spec.get("secrets", {}):
             where = (*path, "secrets", name)
-            if self._known(where, name, module.variables, _("variable")):
+            if self.known(where, name, module.variables, _("variable")):
                 variable = module.variables[name]
                 if not variable.sensitive:
                     text = _("“%(name)s” is a secret: write “sensitive = true” at %(at)s.")
-                    self._flaw(where, text, name=name, at=f"{variable.file}:{variable.line}")
+                    self.flaw(where, text, name=name, at=f"{variable.file}:{variable.line}")
         for key in ("provided", "labels"):
             for name in spec.get(key, {}):
-                self._known((*path, key, name), name, module.variables, _("variable"))
+                self.known((*path, key, name), name, module.variables, _("variable"))
         for variable in module.variables.values():
             self._warn(variable)
             if variable.sensitive:
@@ -192,7 +199,7 @@ class Reader:
             re.compile(spec["pattern"])
         except re.error as error:
             where = (*path, "naming", "pattern")
-            self._flaw(where, _("Not a regular expression: %(why)s"), why=error)
+            self.flaw(where, _("Not a regular expression: %(why)s"), why=error)
         reserved = tuple(spec.get("reserved", ()))
         return NameRule(
             spec["pattern"],
@@ -211,23 +218,24 @@ class Reader:
             names = [
                 name
                 for i, name in enumerate(group["variables"])
-                if self._known((*where, i), name, variables, _("variable"))
+                if self.known((*where, i), name, variables, _("variable"))
             ]
             for name in seen.intersection(names):
-                self._flaw(where, _("“%(name)s” stands in a form already."), name=name)
+                self.flaw(where, _("“%(name)s” stands in a form already."), name=name)
             seen.update(names)
             groups.append(Group(group["title"], group.get("help", ""), tuple(names)))
         # A variable that no group names still gets its field.
         rest = tuple(name for name in variables if name not in seen)
         return (*groups, Group(_("More"), "", rest)) if rest else tuple(groups)
 
-    def _actions(
+    def actions(
         self,
         path: lines.Path,
         spec: dict[str, Any],
-        variables: dict[str, Variable],
-        module: RootModule,
+        variables: Mapping[str, Variable],
+        outputs: Mapping[str, Output],
     ) -> dict[str, Action]:
+        """Return the actions of a kind by name."""
         actions = {}
         inputs = {n: v for n, v in variables.items() if n not in spec.get("provided", {})}
         for name, raw in spec["actions"].items():
@@ -235,7 +243,7 @@ class Reader:
             fields = raw.get("fields", ())
             if fields != "all":
                 for i, field_name in enumerate(fields):
-                    self._known((*where, "fields", i), field_name, inputs, _("input"))
+                    self.known((*where, "fields", i), field_name, inputs, _("input"))
                 fields = tuple(fields)
             actions[name] = Action(
                 name=name,
@@ -247,7 +255,7 @@ class Reader:
                 confirm=raw.get("confirm", "button"),
                 when=raw.get("when", "always"),
                 fields=fields,
-                steps=self._steps(where, raw, variables, module.outputs),
+                steps=self._steps(where, raw, variables, outputs),
                 timeouts=raw.get("timeouts", {}),
                 params=self._params((*where, "params"), raw.get("params", {})),
             )
@@ -260,7 +268,7 @@ class Reader:
             param = Param(name=name, **spec)
             if (param.type == "choice") != bool(param.choices or param.choices_from):
                 text = _("“%(name)s”: choices and choices_from belong to the type choice alone.")
-                self._flaw((*path, name), text, name=name)
+                self.flaw((*path, name), text, name=name)
             params.append(param)
         return tuple(params)
 
@@ -268,8 +276,8 @@ class Reader:
         self,
         path: lines.Path,
         action: dict[str, Any],
-        variables: dict[str, Variable],
-        outputs: dict[str, Output],
+        variables: Mapping[str, Variable],
+        outputs: Mapping[str, Output],
     ) -> tuple[StepSpec, ...]:
         steps, path = [], (*path, "steps")
         for number, spec in enumerate(action["steps"]):
@@ -278,7 +286,7 @@ class Reader:
             self._check_places(where, params, variables, outputs, action.get("params", {}))
             needed = spec.get("if_output", "")
             if needed:
-                self._known((*where, "if_output"), needed, outputs, _("output"))
+                self.known((*where, "if_output"), needed, outputs, _("output"))
             line = self.document.line(where)
             phase = spec.get("phase", "")
             steps.append(StepSpec(spec["kind"], params, self.file, line, phase, needed))
@@ -286,7 +294,7 @@ class Reader:
         if "terraform.apply" in kinds:
             before = kinds[: kinds.index("terraform.apply")]
             if "terraform.plan" not in before:
-                self._flaw(path, _("“terraform.apply” needs a “terraform.plan” before it."))
+                self.flaw(path, _("“terraform.apply” needs a “terraform.plan” before it."))
         return tuple(steps)
 
     def _check_places(
@@ -302,22 +310,23 @@ class Reader:
             root, _dot, rest = place.partition(".")
             if not templates.is_look_up(place):
                 text = _("“%(place)s” is not a look-up: write {{ %(roots)s.name }}.")
-                self._flaw(where, text, place=place, roots="|".join(templates.ROOTS))
+                self.flaw(where, text, place=place, roots="|".join(templates.ROOTS))
             elif self.is_hcl_known and root in named and rest.split(".")[0] not in named[root]:
-                self._flaw(where, _("There is no “%(place)s” in this kind."), place=place)
+                self.flaw(where, _("There is no “%(place)s” in this kind."), place=place)
 
     def _check_outputs(self, path: lines.Path, kind: Kind) -> None:
         for i, name in enumerate(kind.outputs_shown):
-            self._known((*path, "outputs_shown", i), name, kind.outputs, _("output"))
+            self.known((*path, "outputs_shown", i), name, kind.outputs, _("output"))
         if kind.readiness:
             where = (*path, "readiness", "url")
             self._check_places(where, kind.readiness["url"], kind.variables, kind.outputs)
 
-    def _known(self, path: lines.Path, name: str, known: Iterable[str], what: str) -> bool:
+    def known(self, path: lines.Path, name: str, known: Iterable[str], what: str) -> bool:
+        """Tell whether a name is among those of the HCL; note it as a flaw where it is not."""
         if name in known or not self.is_hcl_known:
             return name in known
         text = _("There is no %(what)s “%(name)s” in the HCL. It has: %(known)s.")
-        self._flaw(path, text, what=what, name=name, known=", ".join(sorted(known)) or "–")
+        self.flaw(path, text, what=what, name=name, known=", ".join(sorted(known)) or "–")
         return False
 
 

@@ -229,13 +229,63 @@ class Action:
 
 
 @dataclass(frozen=True)
+class OldVariable:
+    """What becomes of a variable of another tool: the input `to` that takes it, or why none does.
+
+    `values` are other words for single values.
+    """
+
+    to: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    drop: str = ""
+
+
+@dataclass(frozen=True)
+class OldResource:
+    """How a resource is known in the state of another tool, and what it is here.
+
+    `at` is a pattern of its address there; all attributes of `where` must be as said. `to` is its
+    address here, `id` what the provider imports it by. A stack without a `must` is another one.
+    """
+
+    type: str
+    where: Mapping[str, str]
+    at: str = "*"
+    must: bool = False
+    to: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """How a stack that another tool built is taken over, and what can be done with it then.
+
+    `values_file` is a pattern; `name` and `time_zone` are variables in there; a text of `nothing`
+    means no value. `present`: input → resource whose presence makes it true. `machines`:
+    component → its Name tag.
+    """
+
+    values_file: str
+    name: str
+    time_zone: str
+    nothing: tuple[str, ...]
+    variables: Mapping[str, OldVariable]
+    present: Mapping[str, str]
+    resources: Mapping[str, OldResource]
+    outputs: Mapping[str, Any]
+    machines: Mapping[str, str]
+    actions: Mapping[str, Action]
+
+
+@dataclass(frozen=True)
 class Kind:
     """How one kind of stack is built.
 
     `root` is the absolute folder of the root module, `root_name` the same relative to the
     blueprint root (with slashes). `judge_files` are the variable blocks alone, by file name, each
     at its own line. `providers` are those that Terraform has to fetch, also for local modules;
-    `configured_providers` have a block of their own in the root module.
+    `configured_providers` have a block of their own in the root module. `adoption` is None where
+    no stack of another tool can be taken over.
     """
 
     name: str
@@ -261,6 +311,21 @@ class Kind:
     providers: frozenset[str]
     configured_providers: frozenset[str]
     judge_files: Mapping[str, str]
+    adoption: Adoption | None = None
+
+    @property
+    def all_actions(self) -> tuple[Action, ...]:
+        """Return the actions of ordinary stacks and of adopted ones."""
+        return (*self.actions.values(), *(self.adoption.actions.values() if self.adoption else ()))
+
+    def actions_of(self, is_adopted: bool) -> Mapping[str, Action]:
+        """Return what can be done with a stack; one that is adopted has actions of its own.
+
+        None without adopt.yaml: the kind's own would build everything a second time.
+        """
+        if not is_adopted:
+            return self.actions
+        return self.adoption.actions if self.adoption else {}
 
     @property
     def inputs(self) -> tuple[Variable, ...]:

@@ -1,7 +1,7 @@
 """`{{ outputs.bucket }}` in parameters of steps: look-up only, no expressions."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -54,9 +54,9 @@ def places(template: Any) -> Iterator[str]:
         yield from (found[1] for found in _PLACE.finditer(template))
 
 
-def is_look_up(path: str) -> bool:
+def is_look_up(path: str, roots: Collection[str] = ROOTS) -> bool:
     """Tell whether a place is a dotted path that begins with a known root."""
-    return bool(_NAME.fullmatch(path)) and path.split(".")[0] in ROOTS
+    return bool(_NAME.fullmatch(path)) and path.split(".")[0] in roots
 
 
 def _look_up(path: str, context: Mapping[str, Any]) -> Any:

@@ -81,6 +81,9 @@ class Stack(models.Model):
     # Who holds the lock of the state, when an engine was refused by it: id, who, operation,
     # created, path, and the run that met it.
     state_lock = models.JSONField(_("state lock"), null=True, blank=True)
+    # Of a stack that another tool built and still holds the state of: from which files, by whom,
+    # when, digest and serial of that state, what can be imported, machines by component.
+    adoption = models.JSONField(_("adopted"), null=True, blank=True)
     has_drift = models.BooleanField(_("drift"), default=False)
     is_auto_apply = models.BooleanField(_("apply without confirmation"), default=False)
     is_auto_destroy = models.BooleanField(
@@ -131,3 +134,8 @@ class Stack(models.Model):
     def is_installed(self) -> bool:
         """Tell whether the state holds resources."""
         return self.resource_count > 0
+
+    @property
+    def is_adopted(self) -> bool:
+        """Tell whether another tool still holds its state: Terraform changes nothing here."""
+        return self.adoption is not None

@@ -182,6 +182,7 @@ ROUTES = {
     # Forms: a viewer is told that the role does not suffice. An outsider operates elsewhere.
     "region_new": Route(403, 403, 403, 200),
     "environment_new": Route(200, 403, 200, 200),
+    "tenant_adopt": Route(200, 403, 200, 200),
     "tenant_new": Route(200, 403, 200, 200),
     "release_new": Route(403, 403, 403, 200),
     "region_archive": Route(404, 403, 403, 200, region_of),

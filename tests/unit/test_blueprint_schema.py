@@ -26,6 +26,9 @@ def test_every_key_of_a_manifest_is_documented():
         "action",
         "param",
         "stage",
+        "adoption",
+        "old_variable",
+        "old_resource",
     ):
         wanted |= keys(definition)
 
