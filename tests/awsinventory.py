@@ -52,7 +52,12 @@ def _described(aws: AwsApi) -> Iterator[tuple[str, str]]:
             else:
                 pages = [getattr(client, call)()]
             for page in pages:
-                yield from ((what, one[identity]) for one in page[key])
+                # AWS makes a default parameter group itself, with the first database that asks.
+                yield from (
+                    (what, one[identity])
+                    for one in page[key]
+                    if not one[identity].startswith("default.")
+                )
 
 
 def _stateful(aws: AwsApi) -> Iterator[tuple[str, str]]:
