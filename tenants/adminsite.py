@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from tenants import audit
@@ -75,8 +76,14 @@ class PortalAdminSite(AdminSite):
         """Send people to their profile, where passwords are changed."""
         return redirect("profile")
 
-    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict]:
-        """Return the models in the portal's own groups; one app's when it is named."""
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
+        """Return the models in the portal's own groups; one app's when it is named.
+
+        Each page of the admin is given this list and few show it: it is made when it is read.
+        """
+        return SimpleLazyObject(lambda: self._app_list(request, app_label))
+
+    def _app_list(self, request: HttpRequest, app_label: str | None) -> list[dict]:
         apps = super().get_app_list(request, app_label)
         if app_label is not None:
             return apps

@@ -110,6 +110,9 @@ class TenantAdmin(BulkMixin, TenantImport, AuditedExport, StackOwnerAdmin):
     list_filter = (ArchivedFilter, "stack__condition", "release", "region",
                    "shared_environment", BLUEPRINT)  # fmt: skip
     list_select_related = ("region", "shared_environment", "release", "stack")
+    read_in_lists = ("public_id", "name", "title", "time_zone", "labels", "region__slug",
+                     "shared_environment__name", "release__name",
+                     "stack__condition")  # fmt: skip
     search_fields = ("name", "title")
     search_help_text = _("A part of the name or of the customer")
     ordering = ("name", "pk")

@@ -105,6 +105,10 @@ class RunAdmin(AuditedExport, OfRunAdmin):
                    "error_kind", "is_plan_only", "is_scheduled", "has_legal_hold",
                    "log_state")  # fmt: skip
     list_select_related = ("stack", "region")
+    read_in_lists = ("public_id", "number", "status", "action_label", "release_name", "actor_name",
+                     "created_at", "ended_at", "has_changes", "cancel_requested_at", "to_create",
+                     "to_update", "to_replace", "to_destroy", "stack__name",
+                     "region__slug")  # fmt: skip
     ordering = ("-id",)
     fieldsets = (
         (None, {"fields": ("run_shown", "status_shown", "action_label", "action_kind", "stack",

@@ -7,9 +7,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
+
+from omlsaas.lib.days import day_words
 
 SHOWN_CHARS = 20_000
 NOTHING = "–"
@@ -27,10 +28,10 @@ def stamp(name: str, label: Any, *, by: str = "") -> Callable[[Model], Any]:
         if when is None:
             return NOTHING
         local = timezone.localtime(when)
-        exact = f"{date_format(local, 'j F Y, H:i:s')} {local.tzname()}"
-        short = date_format(local, "j M Y, H:i")
-        return format_html(
-            '<time datetime="{}" title="{}">{}</time>', local.isoformat(), exact, short
+        exact = f"{day_words(local, 'j F Y')}, {local:%H:%M:%S} {local.tzname()}"
+        short = f"{day_words(local, 'j M Y')}, {local:%H:%M}"
+        return mark_safe(  # noqa: S308 days are escaped, the rest are numbers
+            f'<time datetime="{local.isoformat()}" title="{exact}">{short}</time>'
         )
 
     show.__name__ = f"{name}_shown"

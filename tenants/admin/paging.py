@@ -21,12 +21,12 @@ class FastPaginator(Paginator):
         """Return how many rows there are, or about how many."""
         if not isinstance(self.object_list, QuerySet):
             return len(self.object_list)
-        return self._estimate() or self.object_list.order_by().count()
+        return self._estimate or self.object_list.order_by().count()
 
     @cached_property
     def is_estimate(self) -> bool:
         """Tell whether the count is not exact."""
-        return isinstance(self.object_list, QuerySet) and bool(self._estimate())
+        return isinstance(self.object_list, QuerySet) and bool(self._estimate)
 
     def page(self, number: int) -> Page:
         """Return a page; its rows are a list in the wanted order."""
@@ -49,6 +49,7 @@ class FastPaginator(Paginator):
             return keys[bottom:top]
         return keys.reverse()[self.count - top : self.count - bottom]
 
+    @cached_property
     def _estimate(self) -> int:
         """Return the planner's number of rows for a whole, large table; else 0."""
         query = self.object_list.query

@@ -49,6 +49,9 @@ class StackAdmin(AuditedExport, PortalAdmin):
     list_filter = ("kind", "condition", "state_suspect", "has_drift", BLUEPRINT, "region",
                    "is_auto_apply")  # fmt: skip
     list_select_related = ("region",)
+    read_in_lists = ("public_id", "name", "kind", "condition", "state_suspect", "resource_count",
+                     "applied_release", "applied_at", "is_auto_apply",
+                     "region__slug")  # fmt: skip
     search_fields = ("name",)
     search_help_text = _("A part of the name, or an id")
     ordering = ("name", "pk")

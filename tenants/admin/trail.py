@@ -37,6 +37,9 @@ class AuditEntryAdmin(AuditedExport, ReadOnlyAdmin):
     resource_classes = [AuditResource]
     export_list = "audit"
     deferred_in_lists = ("before", "after")
+    read_in_lists = ("public_id", "created_at", "actor_name", "role", "action", "target_name",
+                     "target_kind", "tenant_name", "run_name", "reason", "origin",
+                     "is_refused")  # fmt: skip
     sortable_by = ("created_at_shown", "action_shown")
     list_display = (stamp("created_at", _("when"), by="id"), "actor_name", "role", "action_shown",
                     "target_shown", "tenant_name", "run_name", "reason_shown", "origin",
