@@ -10,7 +10,8 @@ import yaml
 
 from tests.conftest import TERRAFORM
 
-TENANT = Path(__file__).resolve().parent.parent.parent / "hcl_template/omnileads/tenant"
+OMNILEADS = Path(__file__).resolve().parent.parent.parent / "hcl_template/omnileads"
+TENANT = OMNILEADS / "tenant"
 SCRIPTS = TENANT / "templates/bin"
 EC2_LIMIT = 16 * 1024
 # More than a tenant has with a long domain.
@@ -36,11 +37,17 @@ pytestmark = [
 
 def rendered(folder: Path, files: dict[str, str]) -> str:
     """Return the boot text with these scripts."""
-    (folder / "files.json").write_text(json.dumps({"settings": SETTINGS, "files": files}))
+    template = TENANT / "templates/user_data.tftpl"
+    return filled(folder, template, {"settings": SETTINGS, "files": files})
+
+
+def filled(folder: Path, template: Path, values: dict) -> str:
+    """Return a template's text with these values."""
+    (folder / "values.json").write_text(json.dumps(values))
     (folder / "main.tf").write_text(
         f"""locals {{
-  given = jsondecode(file("files.json"))
-  text  = templatefile("{TENANT}/templates/user_data.tftpl", local.given)
+  given = jsondecode(file("values.json"))
+  text  = templatefile("{template}", local.given)
 }}
 """
     )
@@ -77,3 +84,62 @@ def test_the_longest_boot_text_fits(tmp_path):
     files = {name: (SCRIPTS / name).read_text() for name in SHARED_FILES + APP_FILES}
     files["install"] = (SCRIPTS / "install-app").read_text()
     assert len(rendered(tmp_path, files).encode()) < EC2_LIMIT
+
+
+def name_written(folder: Path, answer: int) -> subprocess.CompletedProcess[str]:
+    """Run what RTPengine's machine does before it installs anything; `aws` shows its arguments."""
+    values = {
+        "packages_url": "https://packages.example.com",
+        "version": "5.5.12.1",
+        "zone_id": "Z0123456789ABC",
+        "internal_fqdn": "rtpengine-internal-shared1.cc.example.com",
+        "internal_ttl": 60,
+        "control_port": 22222,
+        "rtp_min_port": 20000,
+        "rtp_max_port": 60000,
+    }
+    text = filled(folder, OMNILEADS / "shared/templates/rtpengine.sh.tftpl", values)
+    first, found, _ = text.partition("\nretry amazon-linux-extras")
+    assert found
+    before = f"""set -euo pipefail
+PRIVATE_IP=10.0.1.23
+aws() {{ printf '%s\\0' "$@"; return {answer}; }}
+retry() {{ "$@" || "$@" || return 1; }}
+"""
+    return subprocess.run(
+        ["bash", "-c", before + first + "\necho installs"],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_rtpengines_machine_writes_its_private_address(tmp_path):
+    done = name_written(tmp_path, 0)
+
+    assert done.returncode == 0, done.stderr
+    *words, rest = done.stdout.split("\0")
+    assert rest.strip() == "installs"
+    assert words[:2] == ["route53", "change-resource-record-sets"]
+    assert words[words.index("--hosted-zone-id") + 1] == "Z0123456789ABC"
+    assert json.loads(words[words.index("--change-batch") + 1]) == {
+        "Changes": [
+            {
+                "Action": "UPSERT",
+                "ResourceRecordSet": {
+                    "Name": "rtpengine-internal-shared1.cc.example.com",
+                    "Type": "A",
+                    "TTL": 60,
+                    "ResourceRecords": [{"Value": "10.0.1.23"}],
+                },
+            }
+        ]
+    }
+
+
+def test_rtpengines_boot_fails_when_it_cannot_write_its_name(tmp_path):
+    done = name_written(tmp_path, 255)
+
+    assert done.returncode == 1
+    assert done.stdout.count("change-resource-record-sets") == 2
+    assert "installs" not in done.stdout
