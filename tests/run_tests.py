@@ -30,6 +30,10 @@ MAC_BROWSERS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
+NOT_RUN = (
+    "Not run here: tests marked slow (make slow). What they would prove: the whole life of two tenants "
+    "on the real provider, and the demo in a browser."
+)
 # Where Terraform itself looks for providers, and where machines without internet keep them.
 MIRRORS = ("/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins")
 
@@ -132,7 +136,11 @@ def main() -> int:
             os.chdir(PROJECT)
             if not os.environ["CHROMIUM"]:
                 print("There is no Chromium here: browser tests are skipped.", flush=True)
-            code = pytest.main(sys.argv[1:] or ["tests"], plugins=[FolderSummary()])
+            if not sys.argv[1:]:
+                print(NOT_RUN, flush=True)
+            code = pytest.main(
+                sys.argv[1:] or ["tests", "-m", "not slow"], plugins=[FolderSummary()]
+            )
         finally:
             servers.stop()
             servers.remove_sockets()

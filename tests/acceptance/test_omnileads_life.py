@@ -25,6 +25,7 @@ from tests.operated import IMAGE, Agent
 from tests.tenantweb import Authority, Site, name_server
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     pytest.mark.terraform,
     pytest.mark.provider,
