@@ -31,8 +31,8 @@ MAC_BROWSERS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 NOT_RUN = (
-    "Not run here: tests marked slow (make slow). What they would prove: the whole life of two tenants "
-    "on the real provider, and the demo in a browser."
+    "Not run here: tests marked slow (make slow). So this does not prove the whole life of two "
+    "tenants on the real provider, nor the demo in a browser."
 )
 # Where Terraform itself looks for providers, and where machines without internet keep them.
 MIRRORS = ("/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins")

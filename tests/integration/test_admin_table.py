@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import resolve, reverse
 from django.utils import timezone
 
-from deployments.models import Maintenance, WorkerHost
+from deployments.models import Backup, InstancesRecord, Maintenance, RestorePoint, WorkerHost
 from deployments.runstatus import RunStatus
 from tenants import actors, audit
 from tenants.admin.table import table_rows
@@ -50,6 +50,15 @@ def rows(ada: User) -> None:
             to_create=number,
         )  # fmt: skip
         factories.make_step(run)
+        Backup.objects.create(
+            stack=tenant.stack, component=HOSTILE, name=HOSTILE, key=HOSTILE, size=number,
+            taken_at=now, seen_at=now, run=run,
+        )  # fmt: skip
+        RestorePoint.objects.create(stack=tenant.stack, run=run, release_name=HOSTILE)
+        InstancesRecord.objects.create(
+            run=run, stack=tenant.stack, remote=HOSTILE, folder=HOSTILE, message=HOSTILE,
+            author_name=HOSTILE, author_email="a@example.com",
+        )  # fmt: skip
         ComponentPin.objects.create(tenant=tenant, component="app", version="1", reason=HOSTILE)
         audit.record(actors.system(HOSTILE).because(HOSTILE), "run.queue", run, after={"a": 1})
     Group.objects.create(name=HOSTILE)
