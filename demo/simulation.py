@@ -3,9 +3,10 @@
 import json
 import os
 import secrets
-import string
 from pathlib import Path
 from typing import Any
+
+from demo.motorepairs import repair
 
 REGION = "us-east-2"
 ACCOUNT_NUMBER = "123456789012"
@@ -23,7 +24,7 @@ class Simulation:
         self._prepare(folder)
         from moto.server import ThreadedMotoServer
 
-        _give_databases_ids()
+        repair()
         self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         self._server.start()
         self.url = "http://{}:{}".format(*self._server.get_host_and_port())
@@ -85,20 +86,3 @@ class Simulation:
     def stop(self) -> None:
         """Forget the account."""
         self._server.stop()
-
-
-def _give_databases_ids() -> None:
-    """Repair moto 5.2: all RDS instances have one DbiResourceId, by which the provider finds one.
-
-    With two databases in an account it would find both where it wants one.
-    """
-    from moto.rds import models
-
-    plain = models.DBInstance.__init__
-
-    def with_id(self: Any, *args: Any, **kwargs: Any) -> None:
-        plain(self, *args, **kwargs)
-        letters = string.ascii_uppercase + string.digits
-        self.dbi_resource_id = "db-" + "".join(secrets.choice(letters) for _ in range(26))
-
-    models.DBInstance.__init__ = with_id

@@ -15,7 +15,7 @@ from typing import Any
 
 from tenants.models import CloudAccount, Region
 
-SERVER = Path(__file__).with_name("awsserver.py")
+PROJECT = Path(__file__).resolve().parent.parent
 STARTS_WITHIN_S = 60
 ACCESS_KEY, SECRET_KEY = "AKIAEXAMPLE0000TEST", "s3cret/Access+Key=of-the-account-77"
 RUNNING = re.compile(rb"Running on (http://127\.0\.0\.1:\d+)")
@@ -50,7 +50,8 @@ def running(**environment: str) -> Iterator[AwsApi]:
     """Start a server on a free port and stop it at the end."""
     env = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
     server = subprocess.Popen(
-        [sys.executable, str(SERVER), "-H", "127.0.0.1", "-p", "0"],
+        [sys.executable, "-m", "tests.awsserver", "-H", "127.0.0.1", "-p", "0"],
+        cwd=PROJECT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=env,

@@ -1,5 +1,7 @@
 """A machine's boot text, rendered by the real Terraform as the tenant's root module does."""
 
+import base64
+import gzip
 import json
 import shutil
 import subprocess
@@ -26,6 +28,7 @@ APP_FILES = (
     "set-inventory",
     "reset-admin-password",
     "admin_password.py",
+    "boot-order",
 )
 COMPONENTS = sorted(path.name.removeprefix("install-") for path in SCRIPTS.glob("install-*"))
 
@@ -63,6 +66,11 @@ def filled(folder: Path, template: Path, values: dict) -> str:
     return json.loads(json.loads(done.stdout))
 
 
+def unpacked(entry: dict[str, str]) -> str:
+    """Return a file's text as cloud-init writes it."""
+    return gzip.decompress(base64.b64decode(entry["content"])).decode()
+
+
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_settings_and_scripts_arrive_as_they_were_written(tmp_path, component):
     names = SHARED_FILES + (APP_FILES if component == "app" else ())
@@ -76,7 +84,8 @@ def test_settings_and_scripts_arrive_as_they_were_written(tmp_path, component):
     assert config["runcmd"] == [["/opt/omlsaas/bin/boot"]]
     arrived = {entry["path"]: entry for entry in config["write_files"]}
     assert arrived.pop("/opt/omlsaas/settings")["content"] == SETTINGS
-    assert {Path(path).name: entry["content"] for path, entry in arrived.items()} == wanted
+    assert {entry["encoding"] for entry in arrived.values()} == {"gz+b64"}
+    assert {Path(path).name: unpacked(entry) for path, entry in arrived.items()} == wanted
     assert {entry["permissions"] for entry in arrived.values()} == {"0755"}
 
 

@@ -82,13 +82,7 @@ RESIZED = {
     "mysql_storage": 30,
 }
 # Inputs that only a new machine reads.
-FLAGS = {
-    "restore_app_backup": "260131-235000-oml-backup",
-    "restore_asterisk_backup": "260131-235000-oml-backup.tar.gz",
-    "reset_admin_pass": True,
-    "init_environment": True,
-    "backup_time": "01:15",
-}
+FLAGS = {"backup_time": "01:15"}
 
 
 def inputs(name: str) -> dict:

@@ -5,123 +5,18 @@ fakes on PATH.
 """
 
 import fcntl
-import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
-from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
-SCRIPTS = PROJECT / "hcl_template/omnileads/tenant/templates/bin"
+from tests.tenantmachine import SCRIPTS, Machine
+
 NAME = "260131-235000-oml-backup"
 PASSWORD = "Un1que-and-long-enough"
-
-AWS = f"""#!{sys.executable}
-import json, os, shutil, sys
-here = os.environ["FAKES"]
-with open(here + "/argv", "a") as log:
-    log.write(json.dumps(sys.argv) + "\\n")
-words = sys.argv[1:]
-if words[:2] == ["ssm", "get-parameter"]:
-    stored = json.load(open(here + "/parameters.json"))
-    name = words[words.index("--name") + 1]
-    if name not in stored:
-        sys.exit("ParameterNotFound: " + name)
-    print(stored[name])
-else:
-    source, target = [w.replace("s3:/", here + "/s3") for w in words if not w.startswith("--")][2:]
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    try:
-        shutil.copy(source, target)
-    except FileNotFoundError:
-        sys.exit("404")
-"""
-TOOL = """#!/bin/bash
-echo "$@" >>"$FAKES/told"
-for word in "$@"; do case $word in --target=*) target=${word#*=} ;; esac; done
-case "$1 ${NO_FILE:-}" in
-    "--backup ") cp "$FAKES/made.tar.gz" "$target/260201-120000-oml-backup.tar.gz" ;;
-esac
-"""
-RECORDER = """#!/bin/bash
-echo "${0##*/} $*" >>"$FAKES/argv"
-[ "${0##*/}" = su ] && cat >"$FAKES/stdin"
-true
-"""
-
-
-class Machine:
-    """A folder that stands for a machine of the tenant."""
-
-    def __init__(self, folder: Path, component: str) -> None:
-        self.folder = folder
-        self.root = folder / "opt"
-        self.fakes = folder / "fakes"
-        shutil.copytree(SCRIPTS, self.root / "bin")
-        self.fakes.mkdir()
-        self.units = folder / "units"
-        self.units.mkdir()
-        settings = {
-            "REGION": "us-east-2",
-            "COMPONENT": component,
-            "BUCKET": "data",
-            "PARAMETERS": "/omlsaas/prod-acme",
-        }
-        lines = [f"{name}='{value}'\n" for name, value in settings.items()]
-        (self.root / "settings").write_text("".join(lines))
-        self.put("aws", AWS)
-        self.put("tool", TOOL)
-        for name in ("su", "systemctl", "ansible-playbook"):
-            self.put(name, RECORDER)
-        self.parameters({})
-
-    def put(self, name: str, text: str) -> None:
-        """Make an executable on PATH."""
-        path = self.fakes / name
-        path.write_text(text)
-        path.chmod(0o755)
-
-    def parameters(self, values: dict[str, str]) -> None:
-        """Say what the Parameter Store holds."""
-        stored = {f"/omlsaas/prod-acme/{name}": value for name, value in values.items()}
-        (self.fakes / "parameters.json").write_text(json.dumps(stored))
-
-    def run(self, script: str, *words: str, **env: str) -> subprocess.CompletedProcess:
-        """Run one of the machine's scripts to its end."""
-        surroundings = {
-            "PATH": f"{self.fakes}:{os.environ['PATH']}",
-            "FAKES": str(self.fakes),
-            "OMLSAAS_ROOT": str(self.root),
-            "TOOL": str(self.fakes / "tool"),
-            "UNITS": str(self.units),
-            "LOCK_FILE": str(self.folder / "lock"),
-            "TMPDIR": str(self.folder),
-            "RUN": str(self.folder),
-            "RETRY_PAUSE_S": "0",
-        }
-        return subprocess.run(
-            [str(self.root / "bin" / script), *words],
-            env=surroundings | env,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
-    def seen(self, name: str) -> str:
-        """Return what a fake has written down."""
-        path = self.fakes / name
-        return path.read_text() if path.exists() else ""
-
-    def bucket(self) -> list[str]:
-        """Return the names of the objects in the bucket."""
-        top = self.fakes / "s3"
-        return sorted(str(p.relative_to(top)) for p in top.rglob("*") if p.is_file())
 
 
 @pytest.fixture(params=["app", "asterisk"])
@@ -280,7 +175,7 @@ def test_a_time_that_is_none_sets_no_timer(machine, time):
 @pytest.mark.parametrize(("words", "when"), [((), "always"), (("--fresh",), "fresh")])
 def test_the_password_passes_by_stdin_alone(app, words, when):
     app.parameters({"handover/admin": PASSWORD})
-    done = app.run("reset-admin-password", *words, "/omlsaas/prod-acme/handover/admin")
+    done = app.run("reset-admin-password", *words, "/omlsaas/acme/handover/admin")
     assert done.returncode == 0, done.stderr
     assert app.seen("stdin") == f"{when}\n{PASSWORD}\n"
     assert "manage.sh shell" in app.seen("argv")
@@ -288,7 +183,7 @@ def test_the_password_passes_by_stdin_alone(app, words, when):
 
 
 def test_a_password_that_is_not_there_sets_none(app):
-    done = app.run("reset-admin-password", "/omlsaas/prod-acme/handover/admin")
+    done = app.run("reset-admin-password", "/omlsaas/acme/handover/admin")
     assert done.returncode != 0
     assert "cannot be read" in done.stderr
     assert app.seen("stdin") == ""

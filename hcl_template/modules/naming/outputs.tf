@@ -24,6 +24,6 @@ output "access_logs_bucket" {
 }
 
 output "parameter_path" {
-  description = "Path in the SSM Parameter Store below which the stack's parameters stand, without a slash at its end."
-  value       = "/omlsaas/${local.prefix}"
+  description = "Path in the SSM Parameter Store below which the stack's parameters stand, without a slash at its end: /omlsaas/<name>, as actions write it before there are outputs."
+  value       = "/omlsaas/${var.stack_name}"
 }

@@ -39,5 +39,5 @@ module "app" {
   user_data          = local.user_data["app"]
   tags               = merge(module.naming.tags, local.component_tags["app"])
 
-  depends_on = [aws_ssm_parameter.secret, aws_ssm_parameter.flag]
+  depends_on = [aws_ssm_parameter.secret, aws_ssm_parameter.backup_time]
 }

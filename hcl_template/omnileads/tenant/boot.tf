@@ -1,11 +1,11 @@
 # What each machine does at its first boot. Scripts and settings hold no secret: machines read those
-# from the Parameter Store. What only a new machine needs to know once (a backup to restore, demo
-# data) stands there, too, so that setting and clearing it replaces no machine.
+# from the Parameter Store. What a new machine does once (restore a backup, make demo data) is no
+# input: the run that wants it lends the machine an order, see templates/bin/boot-order.
 locals {
   files = { for name in fileset("${path.module}/templates/bin", "*") : name => file("${path.module}/templates/bin/${name}") }
 
   every_file  = ["lib", "boot"]
-  backup_file = ["backup", "restore", "schedule-backup"]
+  backup_file = ["backup", "restore", "schedule-backup", "boot-order"]
   app_file    = ["set-inventory", "reset-admin-password", "admin_password.py"]
 
   common_settings = {

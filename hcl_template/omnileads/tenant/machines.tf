@@ -77,5 +77,5 @@ module "machine" {
   tags               = local.component_tags[each.key]
 
   # A machine reads these at its first boot.
-  depends_on = [aws_ssm_parameter.secret, aws_ssm_parameter.flag]
+  depends_on = [aws_ssm_parameter.secret, aws_ssm_parameter.backup_time]
 }

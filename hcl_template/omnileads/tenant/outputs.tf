@@ -77,7 +77,7 @@ output "dialer_database_endpoint" {
 }
 
 output "parameter_prefix" {
-  description = "Path of the tenant's SSM parameters. What is handed over to the application stands below <path>/handover/."
+  description = "Path of the tenant's SSM parameters: /omlsaas/<name>. Boot orders stand below <path>/boot/, what is handed over to the application below <path>/handover/."
   value       = module.naming.parameter_path
 }
 

@@ -1,4 +1,5 @@
-# Secrets as SecureStrings that only this tenant's machines read, and what a new machine asks for.
+# Secrets as SecureStrings that only this tenant's machines read, and the time of the backup. Boot
+# orders stand on the same path, but a run lends them: they are no resources.
 locals {
   has_maps = (
     nonsensitive(try(length(var.google_maps_api_key) > 0, false)) &&
@@ -43,26 +44,17 @@ locals {
     ])), 0, 6))
   }
 
-  # Read by a machine at its first boot (backup_time: every hour). A change replaces nothing.
-  flags = {
-    "backup_time"          = var.backup_time
-    "app/restore"          = var.restore_app_backup == "" ? "none" : var.restore_app_backup
-    "app/reset_admin_pass" = tostring(var.reset_admin_pass)
-    "app/init_environment" = tostring(var.init_environment)
-    "asterisk/restore"     = var.restore_asterisk_backup == "" ? "none" : var.restore_asterisk_backup
-  }
-
   # ARN of a parameter without its last word: what IAM needs to name others of the path.
-  parameters_arn = trimsuffix(aws_ssm_parameter.flag["backup_time"].arn, "/backup_time")
+  parameters_arn = trimsuffix(aws_ssm_parameter.backup_time.arn, "/backup_time")
 
   parameters_read = {
     app = concat(
       [for name in local.secrets_read.app : "${local.parameters_arn}/${name}"],
-      ["${local.parameters_arn}/backup_time", "${local.parameters_arn}/app/*", "${local.parameters_arn}/handover/*"],
+      ["${local.parameters_arn}/backup_time", "${local.parameters_arn}/boot/app", "${local.parameters_arn}/handover/*"],
     )
     asterisk = concat(
       [for name in local.secrets_read.asterisk : "${local.parameters_arn}/${name}"],
-      ["${local.parameters_arn}/backup_time", "${local.parameters_arn}/asterisk/*"],
+      ["${local.parameters_arn}/backup_time", "${local.parameters_arn}/boot/asterisk"],
     )
     kamailio   = []
     redis      = []
@@ -89,12 +81,12 @@ resource "aws_ssm_parameter" "secret" {
   }
 }
 
-resource "aws_ssm_parameter" "flag" {
-  #checkov:skip=CKV2_AWS_34:a time, two switches and the names of backups are no secrets
-  for_each = local.flags
+# Read every hour, so a change replaces nothing.
+resource "aws_ssm_parameter" "backup_time" {
+  #checkov:skip=CKV2_AWS_34:a time is no secret
 
-  name           = "${module.naming.parameter_path}/${each.key}"
+  name           = "${module.naming.parameter_path}/backup_time"
   description    = "Read by machines of ${var.stack_name}"
   type           = "String"
-  insecure_value = each.value
+  insecure_value = var.backup_time
 }

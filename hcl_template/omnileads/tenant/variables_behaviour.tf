@@ -234,44 +234,6 @@ variable "backup_time" {
   }
 }
 
-variable "restore_app_backup" {
-  description = "Backup that the next new web application restores, with or without .tar.gz; empty: none. Clear it afterwards: each new machine restores it."
-  type        = string
-  default     = ""
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^([0-9]{6}-[0-9]{6}-oml-backup([.]tar[.]gz)?)?$", var.restore_app_backup))
-    error_message = "A backup is called like 260131-235000-oml-backup, with or without .tar.gz."
-  }
-}
-
-variable "restore_asterisk_backup" {
-  description = "Backup that the next new telephony server restores, with or without .tar.gz; empty: none. Clear it afterwards: each new machine restores it."
-  type        = string
-  default     = ""
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^([0-9]{6}-[0-9]{6}-oml-backup([.]tar[.]gz)?)?$", var.restore_asterisk_backup))
-    error_message = "A backup is called like 260131-235000-oml-backup, with or without .tar.gz."
-  }
-}
-
-variable "reset_admin_pass" {
-  description = "The next new web application sets the password of its administrator to admin_password. Without it that happens only while the administrator has never signed in."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
-variable "init_environment" {
-  description = "The next new web application makes demo data: users and campaigns with known passwords. Never in service."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
 # --- machines --------------------------------------------------------------------------------------
 
 variable "instance_nic" {

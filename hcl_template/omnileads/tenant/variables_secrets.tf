@@ -15,7 +15,7 @@ variable "ami_password" {
 }
 
 variable "admin_password" {
-  description = "First password of the web administrator; see reset_admin_pass."
+  description = "First password of the web administrator. A new machine sets it while the administrator has never signed in, or when its boot order says so."
   type        = string
   sensitive   = true
   nullable    = false

@@ -29,7 +29,7 @@ run "named_parameters_only" {
   command = plan
 
   variables {
-    parameter_arns = ["arn:aws:ssm:us-east-2:123456789012:parameter/omlsaas/prod-shared1/astsbc/ami_password"]
+    parameter_arns = ["arn:aws:ssm:us-east-2:123456789012:parameter/omlsaas/shared1/astsbc/ami_password"]
   }
 
   assert {
@@ -37,7 +37,7 @@ run "named_parameters_only" {
       Sid      = "OwnParameters"
       Effect   = "Allow"
       Action   = ["ssm:GetParameters", "ssm:GetParameter"]
-      Resource = "arn:aws:ssm:us-east-2:123456789012:parameter/omlsaas/prod-shared1/astsbc/ami_password"
+      Resource = "arn:aws:ssm:us-east-2:123456789012:parameter/omlsaas/shared1/astsbc/ami_password"
     }]
     error_message = "Only the named parameter may be read."
   }

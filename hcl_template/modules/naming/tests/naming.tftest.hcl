@@ -19,7 +19,7 @@ run "names_of_a_tenant" {
   }
 
   assert {
-    condition     = output.parameter_path == "/omlsaas/prod-customer1"
+    condition     = output.parameter_path == "/omlsaas/customer1"
     error_message = "Parameters stand below the stack's own path."
   }
 

@@ -145,7 +145,7 @@ run "what_is_built" {
   assert {
     condition = (
       aws_ssm_parameter.sbc_password.type == "SecureString"
-      && aws_ssm_parameter.sbc_password.name == "/omlsaas/prod-shared1/astsbc/ami_password"
+      && aws_ssm_parameter.sbc_password.name == "/omlsaas/shared1/astsbc/ami_password"
     )
     error_message = "The SBC's password lies encrypted below the environment's own path."
   }

@@ -67,7 +67,7 @@ run "without_the_dialer" {
   }
 
   assert {
-    condition     = output.parameter_prefix == "/omlsaas/prod-acme"
+    condition     = output.parameter_prefix == "/omlsaas/acme"
     error_message = "Parameters stand below the tenant's own path."
   }
 
@@ -100,11 +100,10 @@ run "without_the_dialer" {
 
   assert {
     condition = (
-      aws_ssm_parameter.flag["app/restore"].insecure_value == "none" &&
-      aws_ssm_parameter.flag["app/init_environment"].insecure_value == "false" &&
-      aws_ssm_parameter.flag["backup_time"].insecure_value == "23:50"
+      aws_ssm_parameter.backup_time.name == "/omlsaas/acme/backup_time" &&
+      aws_ssm_parameter.backup_time.insecure_value == "23:50"
     )
-    error_message = "A new machine restores nothing and makes no demo data unless told to."
+    error_message = "Machines read there when to back up."
   }
 
   assert {
@@ -326,15 +325,13 @@ run "wrong_networks_and_backups" {
     pstn_trunks             = ["192.0.2.0/33"]
     dialer_ui_cidrs         = ["0.0.0.0/0"]
     backup_time             = "24:00"
-    restore_app_backup      = "../../etc/passwd"
-    restore_asterisk_backup = "260131-235000-oml-backup.zip"
     domain_name             = "Example"
     aws_region              = "ohio"
     time_zone               = "UTC'; reboot"
   }
 
   expect_failures = [
-    var.pstn_trunks, var.dialer_ui_cidrs, var.backup_time, var.restore_app_backup, var.restore_asterisk_backup,
+    var.pstn_trunks, var.dialer_ui_cidrs, var.backup_time,
     var.domain_name, var.aws_region, var.time_zone, var.recordings_archive_days, var.pg_storage_max,
   ]
 }
