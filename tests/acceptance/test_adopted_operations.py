@@ -12,7 +12,7 @@ from tenants.models import Stack
 from tests.awsapi import make_cloud_region
 from tests.cloudruns import ACCOUNT, TEST, do, log_of
 from tests.factories import make_environment
-from tests.operated import IMAGE, Agent
+from tests.operated import IMAGE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.terraform]
 S = RunStatus
@@ -70,21 +70,6 @@ def member(aws) -> str:
 
 def put(aws, key: str) -> None:
     aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"data")
-
-
-def test_a_backup_is_made_on_its_own_machines(worker, aws, stack):
-    own = {start(aws, "prod-initech-EC2"): "app"}
-    own[start(aws, "prod-initech-asterisk-EC2")] = "asterisk"
-    start(aws, "prod-globex-EC2")
-
-    def backup(command) -> None:
-        put(aws, f"backups/{own[command['InstanceIds'][0]]}/{NAME}")
-
-    with Agent(aws, backup) as agent:
-        run = do(worker, queue_run(TEST, stack, "backup"))
-    assert run.status == S.APPLIED, (run.error_text, log_of(run))
-    assert {command["InstanceIds"][0] for command in agent.seen} == set(own)
-    assert set(Backup.objects.values_list("component", flat=True)) == {"app", "asterisk"}
 
 
 def test_backups_of_the_old_nightly_job_are_listed_too(worker, aws, stack):
