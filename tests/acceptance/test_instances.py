@@ -143,7 +143,7 @@ def test_a_destroyed_stack_leaves_no_folder(worker, lab, remote, alice):
     from deployments.services import confirm_run
 
     run = Run.objects.with_stack().get(pk=run.pk)
-    confirm_run(alice, run, has_read=True)
+    confirm_run(alice, run, has_read=True, typed_name="acme")
     worker.work(run.public_id)
     assert Run.objects.get(pk=run.pk).status == S.APPLIED
     assert instances.push_due() == 2
