@@ -2,7 +2,7 @@
 
 import json
 import os
-import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -42,7 +42,10 @@ def sign_in(page: Page, portal: Portal) -> None:
 
 def main() -> None:
     """Start a portal, apply the lab in it, and photograph an apply at work."""
-    browser_path = shutil.which("chromium") or os.environ.get("CHROMIUM")
+    script = Path(__file__).with_name("chromium.sh")
+    browser_path = subprocess.run([script], stdout=subprocess.PIPE, text=True).stdout.strip()
+    if not browser_path:
+        raise SystemExit("There is no Chromium here: install one, or name it in CHROMIUM.")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         portal = Portal(Path(folder).resolve())
         try:

@@ -8,7 +8,6 @@ browser tests are skipped and say so.
 import base64
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,11 +24,6 @@ from omlsaas.lib.embedded import Servers  # noqa: E402 the project has to be on 
 
 # A test's data may vanish with the machine: no need to wait for the disk.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MAC_BROWSERS = (
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-)
 NOT_RUN = (
     "Not run here: tests marked slow (make slow). So this does not prove the whole life of two "
     "tenants on the real provider, nor the demo in a browser."
@@ -65,18 +59,8 @@ class FolderSummary:
 
 def find_browser() -> str:
     """Return a Chromium to drive, installed if that is allowed; empty when there is none."""
-    if "CHROMIUM" in os.environ:
-        return os.environ["CHROMIUM"]
-    found = next(filter(None, map(shutil.which, (*BROWSERS, *MAC_BROWSERS))), "")
-    if found or os.geteuid() != 0 or not shutil.which("apt-get"):
-        return found
-    print("Installing Chromium for the browser tests", flush=True)
-    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update", "-q"], ["install", "-qy", "--no-install-recommends", "chromium"]):
-        done = subprocess.run(["apt-get", *arguments], env=env, capture_output=True, text=True)
-        if done.returncode:
-            print(f"apt-get {arguments[0]} failed: {done.stderr.strip()[-500:]}")
-    return shutil.which("chromium") or ""
+    script = PROJECT / "scripts" / "chromium.sh"
+    return subprocess.run([script], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
 def find_mirror() -> str:

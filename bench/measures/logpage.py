@@ -1,8 +1,8 @@
 """log_page_ms, log_tab_mb: a finished log of 50 MB in Chromium."""
 
 import os
-import shutil
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +14,11 @@ from bench.client import Client
 from bench.figures import say
 from bench.loglines import lost_and_twice
 from bench.measures.burst import stored
-from bench.portal import BenchFailed
+from bench.portal import PROJECT, BenchFailed
 from bench.rig import Lab, Rig
 
 LINES, JUMP_TO, WORD_AT = 600_000, 300_000, 310_000
 REPEATS = 5
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # A line is seen when it is in the pane's visible part.
 IS_SEEN = """(number) => {
     const row = document.getElementById(`L${number}`);
@@ -31,8 +30,9 @@ IS_SEEN = """(number) => {
 
 
 def find_browser() -> str:
-    """Return the path of a Chromium; raises BenchFailed."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), "")
+    """Return the path of a Chromium, installed if that is allowed; raises BenchFailed."""
+    script = PROJECT / "scripts" / "chromium.sh"
+    found = subprocess.run([script], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     if not found:
         raise BenchFailed("there is no Chromium here: install one, or name it in CHROMIUM")
     return found
