@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import threading
@@ -17,10 +18,12 @@ from bench.measures.faulted import Faulted
 from bench.portal import PROJECT, BenchFailed, wait_for
 from bench.rig import SECRET, Lab, Rig
 
-WORKER_KILLS, RUNS_A_WAVE, WAVE_S, MOST_WAVES = 20, 2, 40, 10
+WORKER_KILLS, RUNS_A_WAVE, MOST_WAVES = 20, 2, 10
 # Enough is printed after a kill to see that the next worker reads it.
 LEFT_S = 4
-WEB_KILLS, WEB_RUN_S, ALONE_RUN_S, STOPS, SHIMS, BROKER_S = 20, 80, 40, 3, 5, 60
+WEB_KILLS, ALONE_RUN_S, STOPS, SHIMS, BROKER_S = 20, 30, 3, 5, 60
+# How long the first runs print; those after them as long as the kills that are left may take.
+FIRST_RUN_S, STOPPED_RUN_S, PAUSES_S = 45, 58, (0.1, 0.4)
 Found = tuple[list[Faulted], list[float]]
 
 
@@ -33,13 +36,21 @@ def kill(process: psutil.Process | None, what: str) -> int:
     return moment
 
 
+def next_run_s(kills_left: int, recoveries: list[float]) -> float:
+    """Return how long a run should print, so that nobody waits for one when the kills are done."""
+    if not recoveries:
+        return FIRST_RUN_S
+    return kills_left * (statistics.mean(recoveries) + max(PAUSES_S)) + 2 * LEFT_S
+
+
 def worker_kills(rig: Rig, lab: Lab, broker: Broker) -> Found:
     """Kill the worker 20 times while it minds applies; the launcher starts it again."""
     runs, recoveries, kills = [], [], 0
     for wave in range(MOST_WAVES):
         if kills == WORKER_KILLS:
             break
-        now = [Faulted(rig, lab, f"kill{wave}x{n}", WAVE_S) for n in range(RUNS_A_WAVE)]
+        seconds = next_run_s(WORKER_KILLS - kills, recoveries)
+        now = [Faulted(rig, lab, f"kill{wave}x{n}", seconds) for n in range(RUNS_A_WAVE)]
         runs += now
         for run in now:
             run.wait_line()
@@ -47,7 +58,7 @@ def worker_kills(rig: Rig, lab: Lab, broker: Broker) -> Found:
             moment = kill(lab.portal.worker(), "worker")
             kills += 1
             recoveries += [run.recovery_s(moment) for run in now]
-            time.sleep(random.uniform(0.1, 0.6))
+            time.sleep(random.uniform(*PAUSES_S))
         for run in now:
             run.judge()
     if kills < WORKER_KILLS:
@@ -66,7 +77,8 @@ def web_kills_without_broker(rig: Rig, lab: Lab, broker: Broker) -> Found:
     away = threading.Thread(target=broker.stop_for, args=(BROKER_S,))
     for kills in range(WEB_KILLS):
         if not runs or max(run.seconds_left for run in runs) < 2 * LEFT_S:
-            runs.append(Faulted(rig, lab, f"web{len(runs)}", WEB_RUN_S))
+            seconds = next_run_s(WEB_KILLS - kills, recoveries)
+            runs.append(Faulted(rig, lab, f"web{len(runs)}", seconds))
             runs[-1].wait_line()
         if kills == 1:
             away.start()
@@ -76,7 +88,7 @@ def web_kills_without_broker(rig: Rig, lab: Lab, broker: Broker) -> Found:
         watched = [run for run in runs if run.seconds_left > LEFT_S]
         moment = kill(lab.portal.web(), "web process")
         recoveries += [run.recovery_s(moment) for run in watched]
-        time.sleep(random.uniform(0.1, 0.6))
+        time.sleep(random.uniform(*PAUSES_S))
     away.join()
     for run in runs:
         run.judge()
@@ -112,7 +124,7 @@ def second_worker(lab: Lab) -> Iterator[psutil.Process]:
 
 def stopped_workers(rig: Rig, lab: Lab, broker: Broker) -> Found:
     """Stop the minding worker until another has taken over, then let it wake up, three times."""
-    run = Faulted(rig, lab, "stopped", 60)
+    run = Faulted(rig, lab, "stopped", STOPPED_RUN_S)
     run.wait_line()
     recoveries = []
     with second_worker(lab) as other:
@@ -157,7 +169,7 @@ def shim_kills(rig: Rig, lab: Lab, broker: Broker) -> Found:
 
 def database_restart(rig: Rig, lab: Lab, broker: Broker) -> Found:
     """Restart PostgreSQL in the middle of an apply."""
-    run = Faulted(rig, lab, "database", 12)
+    run = Faulted(rig, lab, "database", 7)
     run.wait_line(20)
     server = lab.portal.postgres()
     if server is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 # Short: whoever watches a run waits for it, and an attempt costs two seconds of one core.
-BACK_OFF_S = (0.5, 1, 2)
+BACK_OFF_S = (0.2, 0.5, 1)
 # A child that lived this long was well: the next death starts the back-off anew.
 SETTLED_S = 60
 LOG_KEPT_BYTES = 5_000_000
