@@ -200,6 +200,9 @@ INSTANCES_SSH_KEY_FILE = os.environ.get("INSTANCES_SSH_KEY_FILE", "")
 INSTANCES_TOKEN_FILE = os.environ.get("INSTANCES_TOKEN_FILE", "")
 # How often a call to a provider's API is tried in all (docs/aws.md).
 CLOUD_ATTEMPTS = env.int("CLOUD_ATTEMPTS", 4)
+# The same for the engine's provider. Its own default, 25, is many minutes of silence where a zone
+# has no machine to give.
+PROVIDER_ATTEMPTS = env.int("PROVIDER_ATTEMPTS", 10)
 WORKER_CAPACITY = env.int("WORKER_CAPACITY", 32)
 LEASE_S = env.int("LEASE_S", 15)
 LEASE_RENEW_S = env.int("LEASE_RENEW_S", 5)

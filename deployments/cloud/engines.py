@@ -7,6 +7,8 @@ clear in its working folder.
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
+
 from deployments.cloud import sessions
 from deployments.cloud.errors import DatabaseAddressMissing
 from tenants import secrets
@@ -51,7 +53,10 @@ def secret_values(region: Region) -> set[str]:
 def provider(region: Region, run_id: str) -> dict[str, Any]:
     """Return the provider's settings for a run in this region."""
     account = region.account
-    found: dict[str, Any] = {"region": sessions.code_of(region)}
+    found: dict[str, Any] = {
+        "region": sessions.code_of(region),
+        "max_retries": settings.PROVIDER_ATTEMPTS,
+    }
     if account.role_arn:
         found["assume_role"] = [_role(region, run_id)]
     if region.endpoint_url:

@@ -49,7 +49,9 @@ def test_the_redactor_is_told_of_the_key_and_of_the_databases_password():
 
 def test_the_provider_is_bound_to_region_account_and_role():
     plain = engines.provider(region(account_number="123456789012"), RUN)
-    assert plain == {"region": "us-east-2", "allowed_account_ids": ["123456789012"]}
+    assert plain == {
+        "region": "us-east-2", "max_retries": 10, "allowed_account_ids": ["123456789012"],
+    }  # fmt: skip
     role = engines.provider(region(role_arn=ROLE, external_id="x-1"), RUN)["assume_role"]
     assert role == [{"role_arn": ROLE, "session_name": f"omlsaas-{RUN}", "external_id": "x-1"}]
     simulated = engines.provider(region(endpoint_url="http://x", account_number="1"), RUN)
