@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from deployments.links import link
 from deployments.looks import CONDITION_LOOKS
 from deployments.urgency import urgency
-from tenants.models import Region, SharedEnvironment, Stack, User
+from tenants.models import Region, SharedEnvironment, Stack, Tenant, User
 from tenants.models.stacks import Condition, StackKind
 
 # So many tiles are drawn for one shared environment, and about so many on the whole page.
@@ -83,9 +83,9 @@ class Fleet:
 
 def living_tenant_stacks(user: User) -> "QuerySet[Stack]":
     """Return the stacks of the living tenants that the person may see."""
-    return Stack.objects.visible_to(user).filter(
-        kind=StackKind.TENANT, tenant__archived_at__isnull=True
-    )
+    # Archived ones are few: to leave these out costs half of a join with all tenants.
+    archived = Tenant.objects.filter(archived_at__isnull=False)
+    return Stack.objects.visible_to(user).filter(kind=StackKind.TENANT).exclude(tenant__in=archived)
 
 
 def picture(user: User) -> Fleet:
@@ -117,6 +117,7 @@ def picture(user: User) -> Fleet:
         picture_.count = by_place[place]
     _draw(user, places)
     regions = Region.objects.visible_to(user).living().select_related("account").order_by("slug")
+    regions = regions.only("slug", "public_id", "title", "account__name")
     pictures = {r.pk: RegionPicture(r, link("region", r.public_id)) for r in regions}
     for (region_id, _environment_id), picture_ in places.items():
         if region_id in pictures:
@@ -138,18 +139,19 @@ def _draw(user: User, places: dict[tuple[int, int | None], EnvironmentPicture]) 
     rows = living_tenant_stacks(user).annotate(urgency=urgency()).annotate(rank=rank)
     rows = rows.filter(rank__lte=most).order_by(*place, "rank")
     looks = {
-        value: (look.tone, str(look.label), look.icon + (" o-spin" if look.is_turning else ""))
+        value: (look.tone, escape(str(look.label)), look.icon + " o-spin" * look.is_turning)
         for value, look in CONDITION_LOOKS.items()
     }
     columns = (*place, "condition", "name", "tenant__public_id")
     for region_id, environment_id, condition, name, public_id in rows.values_list(*columns):
         found = places.get((region_id, environment_id))
         if found is not None:
-            found.tiles.append(_tile(link("tenant", public_id), name, *looks[condition]))
+            href = link("tenant", public_id)
+            found.tiles.append(_tile(href, escape(name), *looks[condition]))
 
 
 def _tile(href: str, name: str, tone: str, label: str, icon: str) -> str:
-    name, label = escape(name), escape(label)
+    """Return a tile; name and label are escaped."""
     if tone == "ok":
         words = f'title="{name}: {label}" aria-label="{name}, {label}"'
         return f'<a class="o-tile" data-tone="ok" href="{href}" {words}></a>'

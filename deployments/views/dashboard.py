@@ -18,7 +18,7 @@ from deployments.models import Run, RunStep
 from deployments.runstatus import OPEN, RunStatus
 from deployments.urgency import NOBODY, RUN_COLUMNS, last_runs
 from deployments.views.doors import may_anywhere
-from deployments.views.frame import frame_of
+from deployments.views.frame import Frame, frame_of
 from deployments.views.workers import hosts
 from omlsaas.lib.refusals import sentence
 from tenants.models import Stack, User
@@ -30,7 +30,7 @@ RELEASES_SHOWN = 6
 TROUBLED = ("pk", "name", "suspect_reason", "tenant__public_id", "shared_environment__public_id",
             "is_lost", "total")  # fmt: skip
 PLANNED = ("public_id", "stack__name", "action_label", "actor_name", "planned_at", "to_replace",
-           "to_destroy")  # fmt: skip
+           "to_destroy", "total")  # fmt: skip
 
 
 @dataclass
@@ -54,7 +54,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     context = {
         "section": "fleet",
         "fleet": fleet,
-        "needs": _needs(user, fleet, frame_of(request).plans_waiting),
+        "needs": _needs(user, fleet, frame_of(request)),
         "now": timezone.localtime(),
         "releases": _releases(fleet),
         "hosts": hosts(),
@@ -69,10 +69,10 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _needs(user: User, fleet: Fleet, waiting: int) -> list[Need]:
+def _needs(user: User, fleet: Fleet, frame: Frame) -> list[Need]:
     """Return what needs somebody, the most urgent first; one line stands for many of a kind."""
     counts = {share.condition: share.count for share in fleet.shares}
-    needs = [*_troubled(user), *_plans(user, waiting)]
+    needs = [*_troubled(user), *_plans(user, frame)]
     if drifted := counts.get(Condition.DRIFT):
         title = ngettext("%(n)s tenant drifted", "%(n)s tenants drifted", drifted)
         text = _("something was changed outside of the portal")
@@ -92,10 +92,12 @@ def _troubled(user: User) -> list[Need]:
         rank=Window(RowNumber(), partition_by="is_lost", order_by="name"),
         total=Window(Count("pk"), partition_by="is_lost"),
     )
-    rows = rows.filter(rank__lte=EACH_SHOWN).order_by("rank")
-    stacks = list(rows.values_list(*TROUBLED, named=True))
-    found = [stack for stack in stacks if stack.is_lost]
-    failed = [stack for stack in stacks if not stack.is_lost]
+    # The first of both kinds come first: a filter by rank would wrap the query in two others.
+    rows = rows.order_by("rank", "pk").values_list(*TROUBLED, named=True)
+    stacks = list(rows[: 2 * EACH_SHOWN])
+    found = [stack for stack in stacks if stack.is_lost][:EACH_SHOWN]
+    failed = [stack for stack in stacks if not stack.is_lost][:EACH_SHOWN]
+    stacks = [*found, *failed]
     # Asked even when there is none: what the page costs does not depend on what it finds.
     runs = last_runs((stack.pk for stack in stacks), "number", "status", "error", "ended_at")
     needs = [_lost(stack, runs.get(stack.pk)) for stack in found]
@@ -137,12 +139,15 @@ def _errored(stack: Any, run: Any) -> Need:
     return Need("bad", "circle-x", title, text, href, _("Read log"), when=run.ended_at)
 
 
-def _plans(user: User, waiting: int) -> list[Need]:
+def _plans(user: User, frame: Frame) -> list[Need]:
     rows = Run.objects.visible_to(user).filter(status=RunStatus.PLANNED)
-    rows = rows.values_list(*PLANNED, named=True)
-    more = waiting - EACH_SHOWN
+    rows = rows.annotate(total=Window(Count("pk"))).values_list(*PLANNED, named=True)
+    runs = list(rows.order_by("id")[:EACH_SHOWN])
+    # The navigation says their number, too: the frame need not count them again.
+    frame.plans_waiting = runs[0].total if runs else 0
+    more = frame.plans_waiting - EACH_SHOWN
     needs = []
-    for run in rows.order_by("id")[:EACH_SHOWN]:
+    for run in runs:
         loud = []
         if run.to_replace:
             loud.append(_("±%s replace") % run.to_replace)

@@ -349,6 +349,24 @@ def test_dashboard_names_three_of_each_trouble_and_counts_the_rest(
     assert releases == [("new", "5"), ("old", "4")]
 
 
+def test_dashboard_names_three_plans_and_counts_the_rest(
+    alice: Client, environment: SharedEnvironment
+):
+    for _ in range(5):
+        factories.make_run(factories.make_tenant(environment=environment), RunStatus.PLANNED)
+    page = alice.get("/").content.decode()
+    assert page.count(">Review</a>") == 4
+    assert "2 more plans wait" in page
+    assert 'title="plans waiting for confirmation">5</span>' in page
+
+
+def test_dashboard_leaves_archived_tenants_out(alice: Client, three: dict):
+    Tenant.objects.filter(name="globex").update(archived_at=timezone.now())
+    page = alice.get("/").content.decode()
+    assert "2 tenants" in page and "acme" in page
+    assert "globex" not in page
+
+
 def test_dashboard_counts_the_runs_that_it_does_not_name(
     alice: Client, environment: SharedEnvironment
 ):
