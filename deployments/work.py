@@ -131,6 +131,10 @@ class Work:
         # Inputs are never shorter; an output that is cannot be told from ordinary text.
         return Redactor(value for value in found if len(value) >= MIN_LENGTH)
 
+    def learn_secrets(self) -> None:
+        """Let the redactor know what was stored just now, before anything can say it."""
+        self.__dict__.pop("redactor", None)
+
     def step_dir(self, step: RunStep) -> Path:
         """Return the folder in which a step's supervisor keeps its files."""
         return Path(step.step_dir)
