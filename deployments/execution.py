@@ -35,6 +35,7 @@ from deployments.outcome import Verdict, end_phase
 from deployments.runner import process, terraform, workdir
 from deployments.runner.process import Exit
 from deployments.runstatus import CLAIMABLE, PHASE_STATUS, RunStatus
+from deployments.services.admission import hold_back
 from deployments.services.fleet import lose_run
 from deployments.services.lifecycle import advance, end_run
 from deployments.steps import Planned, bundles, engine, first_phase, pieces_of, states
@@ -64,7 +65,7 @@ def claim(public_id: str, worker_id: str) -> Work | None:
                 .filter(public_id=public_id, status__in=CLAIMABLE)
                 .first()
             )
-            if run is None or not _may_work_here(run):
+            if run is None or not _may_work_here(run) or hold_back(run):
                 return None
             refusal = host_refusal(run.uses_engine)
             if refusal is not None:
@@ -78,6 +79,19 @@ def claim(public_id: str, worker_id: str) -> Work | None:
             return work
     except IllegalTransition:
         return None
+    except Refusal as refusal:
+        # Such as a blueprint that broke since it was queued.
+        _refuse(public_id, refusal)
+        return None
+
+
+def _refuse(public_id: str, refusal: Refusal) -> None:
+    """End a queued run that cannot begin, or it would hold its stack for ever."""
+    with transaction.atomic():
+        rows = Run.objects.with_stack().select_for_update(of=("self",), no_key=True)
+        run = rows.filter(public_id=public_id, status__in=CLAIMABLE).first()
+        if run is not None:
+            end_run(run, S.ERRORED, actor=WORKER, error=refusal, error_kind="refused")
 
 
 def _may_work_here(run: Run) -> bool:

@@ -19,6 +19,7 @@ from deployments.logs import Fenced, LogWriter
 from deployments.models import Run, RunStep
 from deployments.runner import workdir
 from deployments.runner.redact import MIN_LENGTH, Redactor
+from deployments.runner.tail import clean, without_nul
 from tenants import actors, blueprints, secrets
 from tenants.effective import shared_outputs
 from tenants.models import Stack
@@ -101,9 +102,9 @@ class Work:
         """
         if self.writer is None or self.writer.step is not self.step:
             self.writer = LogWriter(self.step)
-        lines = self.redactor.apply(f"{text.rstrip()}\n".encode(errors="replace"))
+        lines = self.redactor.apply(clean(f"{text.rstrip()}\n".encode(errors="replace")))
         if progress is not None:
-            self.step.progress = progress
+            progress = self.step.progress = without_nul(progress)
         self.writer.note(lines.decode(errors="replace"), progress)
         try:
             self.writer.flush()
