@@ -269,6 +269,9 @@ def judge(work: Work, planned: Planned, outcome: Exit | None) -> Verdict | None:
         return None
     forced = outcome.was_forced and planned.piece.changes
     phase = planned.phase
+    if outcome.because and outcome.exit_code == 0 and planned.piece.changes:
+        # What had already finished when it was asked to stop is what it is.
+        return None
     if outcome.because == "log_limit":
         limit = f"{settings.RUN_LOG_LIMIT >> 20} MiB"
         return Verdict(S.CANCELED, LogTooLong(limit=limit), forced=forced)
@@ -281,9 +284,6 @@ def judge(work: Work, planned: Planned, outcome: Exit | None) -> Verdict | None:
         limit = f"{engine.limit(work, name, default)} s"
         return Verdict(S.ERRORED, error(phase=phase, limit=limit), "engine", forced=forced)
     if outcome.because == "cancel":
-        # What had already finished when it was asked is what it is.
-        if outcome.exit_code == 0 and planned.piece.changes:
-            return None
         return Verdict(S.CANCELED, _why_canceled(work), forced=forced)
     if planned.piece.judge is not None:
         planned.piece.judge(work, outcome)

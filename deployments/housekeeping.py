@@ -56,8 +56,8 @@ def _regions_with_waiting() -> list[int]:
 def _mark_silent() -> int:
     """Tell on the runs of a silent host that it is silent; its runs keep status and stack."""
     limit = timezone.now() - timedelta(seconds=settings.HOST_SILENT_AFTER_S)
-    silent = list(WorkerHost.objects.filter(heartbeat_at__lt=limit, gone_at__isnull=True))
-    for host in silent:
+    silent = WorkerHost.objects.filter(heartbeat_at__lt=limit, gone_at__isnull=True)
+    for host in silent.filter(host_id__in=_working_hosts()):
         since = f"{date_format(host.heartbeat_at, 'Y-m-d H:i')} UTC"
         notice = HostSilent(host=host.name, since=since).to_json()
         runs = Run.objects.filter(host_id=host.host_id, status__in=AT_WORK)
@@ -65,7 +65,12 @@ def _mark_silent() -> int:
     heard = WorkerHost.objects.filter(heartbeat_at__gte=limit).values("host_id")
     runs = Run.objects.filter(host_id__in=heard, status__in=AT_WORK)
     _tell(runs.filter(notice__code=HostSilent.__name__), None)
-    return len(silent)
+    return silent.count()
+
+
+def _working_hosts() -> QuerySet:
+    """Return the ids of hosts with runs at work: machines that came and went cost nothing."""
+    return Run.objects.filter(status__in=AT_WORK).order_by().values("host_id")
 
 
 def _tell(runs: QuerySet, notice: dict[str, Any] | None) -> None:
@@ -86,7 +91,8 @@ def _lose_of_silent(actor: Actor) -> int:
     limit = now - timedelta(seconds=settings.HOST_LOST_AFTER_S)
     silent_for = timedelta(seconds=settings.HOST_SILENT_AFTER_S)
     lost = 0
-    for host in WorkerHost.objects.filter(heartbeat_at__lt=limit, gone_at__isnull=True):
+    silent = WorkerHost.objects.filter(heartbeat_at__lt=limit, gone_at__isnull=True)
+    for host in silent.filter(host_id__in=_working_hosts()):
         if now - _watched_since(host, now) < silent_for:
             continue
         since = f"{date_format(host.heartbeat_at, 'Y-m-d H:i')} UTC"

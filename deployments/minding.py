@@ -43,6 +43,7 @@ LOOK_S = 0.5
 ORPHAN_LOOK_S = 1.0
 PROGRESS_S = 0.5
 DATABASE_RETRY_S = 1.0
+LEAST_LOG_BYTES = 1024
 
 
 class LostProcess(Exception):
@@ -94,7 +95,8 @@ def _start(work: Work, launch: Launch) -> None:
             launch.timeout_s,
             launch.silence_s,
             settings.CANCEL_GRACE_S,
-            settings.RUN_LOG_LIMIT,
+            # The limit is the run's: what its earlier steps wrote counts.
+            max(LEAST_LOG_BYTES, settings.RUN_LOG_LIMIT - work.step.log_start),
         )
     except process.StartFailed as problem:
         host = identity.host_name()

@@ -265,3 +265,25 @@ def test_a_nul_in_an_engines_error_is_shown_and_does_not_lose_the_run(lab, worke
     assert "local-exec ␀ failed" in run.error_text
     assert "␀".encode() in logstore.read(run.pk, 0, 1 << 20)
     assert "\x00" not in str(run.steps.last().progress)
+
+
+# -- limits --------------------------------------------------------------------------------
+
+
+def test_an_apply_that_finishes_at_its_time_out_is_applied(lab, worker, settings):
+    settings.TERRAFORM_BIN = str(BINS / "terraform-finishes-late")
+    settings.APPLY_TIMEOUT_S = 1
+    run = do(worker, lab.queue(auto_apply=True))
+    assert run.steps.get(kind="terraform.apply").outcome["because"] == "timeout"
+    assert run.status == S.APPLIED, run.error_text
+    assert lab.stack().applied_at is not None
+
+
+def test_the_log_limit_counts_what_earlier_steps_wrote(lab, worker, settings):
+    save_plain(lab.stack(), {"flood_lines": 300, "flood_line_ms": 10})
+    settings.RUN_LOG_LIMIT = 1_000_000
+    run = do(worker, lab.queue())
+    RunStep.objects.filter(run=run).update(log_end=999_000)
+    confirm_run(lab.actor, run)
+    run = do(worker, run)
+    assert (run.status, run.error["code"]) == (S.CANCELED, "LogTooLong")

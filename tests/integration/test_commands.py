@@ -116,6 +116,18 @@ def test_reap_says_on_queued_runs_that_their_worker_has_gone(settings) -> None:
     assert not fresh.waiting
 
 
+def test_hosts_that_came_and_went_cost_a_look_nothing() -> None:
+    """Each container that is replaced leaves a row; they must not be walked through for ever."""
+    make_host(7200)
+    with CaptureQueriesContext(connection) as one:
+        housekeeping.reap()
+    for _host in range(5):
+        make_host(7200)
+    with CaptureQueriesContext(connection) as six:
+        assert housekeeping.reap()["silent_hosts"] == 6
+    assert len(six) == len(one)
+
+
 def test_reap_leaves_other_notices_of_a_living_host_alone() -> None:
     make_host(host_id="h")
     notice = {"code": "SupervisorGoneWaiting", "params": {"pids": "1", "host": "h"}}

@@ -82,7 +82,7 @@ class Command(BaseCommand):
                 self.leave(REFUSED, {"error": "usage", "text": text})
             run = self.queue(actor, options)
         except Refusal as refusal:
-            self.leave(REFUSED, {"error": refusal.code, "text": str(refusal), **refusal.params})
+            self.leave(REFUSED, {**refusal.params, "error": refusal.code, "text": str(refusal)})
         except User.DoesNotExist:
             text = f"there is no active user “{options['actor']}”"
             self.leave(REFUSED, {"error": "UnknownActor", "text": text})
