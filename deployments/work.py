@@ -17,7 +17,7 @@ from deployments import identity
 from deployments.cloud import engines
 from deployments.logs import Fenced, LogWriter
 from deployments.models import Run, RunStep
-from deployments.runner import workdir
+from deployments.runner import terraform, workdir
 from deployments.runner.redact import MIN_LENGTH, Redactor
 from deployments.runner.tail import clean, without_nul
 from tenants import actors, blueprints, secrets
@@ -128,7 +128,7 @@ class Work:
     def redactor(self) -> Redactor:
         """Return what takes every known secret of the stack out of a log."""
         found = {*self.secret_values.values(), *secrets.known_values(self.stack)}
-        found |= engines.secret_values(self.stack.region)
+        found |= engines.secret_values(self.stack.region) | terraform.proxy_passwords()
         # Inputs are never shorter; an output that is cannot be told from ordinary text.
         return Redactor(value for value in found if len(value) >= MIN_LENGTH)
 

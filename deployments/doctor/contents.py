@@ -189,4 +189,9 @@ def look_at_logs() -> Iterator[Finding]:
     count = waiting.filter(log_state__in=(LogState.OPEN, LogState.COMPLETE)).count()
     if count:
         text = _("Logs of ended runs that are not compressed yet: %(count)s.") % {"count": count}
-        yield warn("uncompacted", text, _("Their host's worker does it: start it."), count=count)
+        yield warn(
+            "uncompacted",
+            text,
+            _("A worker does it behind its other work: start one."),
+            count=count,
+        )

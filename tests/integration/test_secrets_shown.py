@@ -1,12 +1,14 @@
-"""Secrets at the place where a text is cut: the redactor must see them whole."""
+"""Secrets where a text is cut, in addresses of proxies, in complaints about keys."""
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from deployments import logstore
 from deployments.errors import EngineFailed
 from deployments.models import Run
 from deployments.steps import engine, ssm_command
 from deployments.work import Work
+from tenants import secrets
 from tests.conftest import BINS
 from tests.factories import make_run, make_step
 from tests.lab import SECRET
@@ -58,3 +60,22 @@ def test_a_nul_in_what_a_page_shows_of_a_call_is_a_picture(work):
     work.say("at work", {"text": "a\x00b"})
     work.step.refresh_from_db()
     assert work.step.progress == {"text": "a␀b"}
+
+
+def test_the_password_of_a_proxy_that_an_engine_gets_is_not_shown(work, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://portal:pr%40xy-pass-77@proxy.example.net:3128")
+    work.say("HTTPS_PROXY=http://portal:pr%40xy-pass-77@proxy.example.net:3128, pr@xy-pass-77")
+    assert "xy-pass-77" not in log_of(work)
+    assert "proxy.example.net:3128" in log_of(work)
+
+
+@pytest.mark.parametrize(
+    "text", ["c2VjcmV0LWtleS1tYXRlcmlhbC0xMjM0NTY3ODkwMTI=", "k1:%s", "k1:abcde"]
+)
+def test_a_wrong_encryption_key_is_not_quoted(settings, text):
+    material = "c2VjcmV0LWtleS1tYXRlcmlhbC0xMjM0NTY3ODkwMTI"
+    settings.ENCRYPTION_KEYS = text.replace("%s", material + "MTIzNA==")
+    with pytest.raises(ImproperlyConfigured) as refused:
+        secrets.keys()
+    assert material not in str(refused.value)
+    assert "ENCRYPTION_KEYS" in str(refused.value)
