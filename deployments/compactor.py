@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from django.db import Error as DatabaseError
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from deployments import identity
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 AFTER_S = 3.0
 # Ends of runs are told; this finds those of a worker that died before it came to them.
 LOOK_EVERY_S = 60.0
+LEFT_AFTER = timedelta(minutes=30)
 AT_ONCE = 20
 NICENESS = 10
 
@@ -66,13 +68,16 @@ class Compactor:
                 connection.close()
 
     def compact_ended(self) -> int:
-        """Compact the logs of runs that ended on this host; return how many."""
-        before = timezone.now()
+        """Compact the logs of runs that ended on this host, and old ones of any; return how many.
+
+        A host that is gone leaves its logs to the others. Two at once do no harm.
+        """
+        now = timezone.now()
         open_logs = Run.objects.filter(
+            Q(host_id=identity.host_id()) | Q(ended_at__lt=now - LEFT_AFTER),
             status__in=TERMINAL,
-            ended_at__gt=before - timedelta(days=7),
+            ended_at__gt=now - timedelta(days=7),
             log_state__in=(LogState.OPEN, LogState.COMPLETE),
-            host_id=identity.host_id(),
         )
         done = 0
         for pk in list(open_logs.order_by("id").values_list("pk", flat=True)[:AT_ONCE]):

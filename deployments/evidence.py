@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 
 from deployments.models import Run
 from deployments.runner import process, workdir
@@ -23,20 +24,34 @@ def sweep_folders() -> int:
     names = (
         [p.name for p in root.iterdir() if is_public_id(p.name, "run_")] if root.is_dir() else []
     )
-    known = {run.public_id: run for run in Run.objects.filter(public_id__in=names)}
-    removed = 0
-    for name in names:
-        run = known.get(name)
+    busy = Run.objects.filter(public_id__in=names, status__in=OPEN).exclude(
+        status=RunStatus.PLANNED
+    )
+    return sum(map(remove_folder, set(names) - set(busy.values_list("public_id", flat=True))))
+
+
+def remove_folder(run_id: str) -> bool:
+    """Remove the folder of a run that is not at work; tell whether it is gone now.
+
+    The run's row is locked meanwhile: a worker that takes its apply up unpacks at the same place,
+    and must not meet a removal that looked at the run a moment before.
+    """
+    folder = Path(settings.WORKDIR_ROOT) / run_id
+    with transaction.atomic():
+        rows = Run.objects.filter(public_id=run_id)
+        run = rows.select_for_update(no_key=True, skip_locked=True).first()
+        if run is None and rows.exists():
+            return False
         if run is not None and run.status in OPEN and run.status != RunStatus.PLANNED:
-            continue
-        if run is not None and run.status == RunStatus.LOST and not _attach(run, root / name):
-            continue
+            return False
+        if run is not None and run.status == RunStatus.LOST and not _attach(run, folder):
+            return False
         try:
-            workdir.remove(root / name)
-            removed += 1
+            workdir.remove(folder)
         except OSError as problem:
-            log.warning("the folder of %s stays: %s", name, problem)
-    return removed
+            log.warning("the folder of %s stays for the next sweep: %s", run_id, problem)
+            return False
+    return True
 
 
 def _attach(run: Run, folder: Path) -> bool:

@@ -28,12 +28,14 @@ from deployments.errors import (
     TimedOut,
     WasSilent,
 )
+from deployments.evidence import remove_folder
 from deployments.minding import LostProcess, run_process
 from deployments.models import Run, RunStep, WorkerHost
 from deployments.outcome import Verdict, end_phase
-from deployments.runner import terraform, workdir
+from deployments.runner import process, terraform, workdir
 from deployments.runner.process import Exit
 from deployments.runstatus import CLAIMABLE, PHASE_STATUS, RunStatus
+from deployments.services.admission import hold_back
 from deployments.services.fleet import lose_run
 from deployments.services.lifecycle import advance, end_run
 from deployments.steps import Planned, bundles, engine, first_phase, pieces_of, states
@@ -63,7 +65,7 @@ def claim(public_id: str, worker_id: str) -> Work | None:
                 .filter(public_id=public_id, status__in=CLAIMABLE)
                 .first()
             )
-            if run is None or not _may_work_here(run):
+            if run is None or not _may_work_here(run) or hold_back(run):
                 return None
             refusal = host_refusal(run.uses_engine)
             if refusal is not None:
@@ -77,6 +79,19 @@ def claim(public_id: str, worker_id: str) -> Work | None:
             return work
     except IllegalTransition:
         return None
+    except Refusal as refusal:
+        # Such as a blueprint that broke since it was queued.
+        _refuse(public_id, refusal)
+        return None
+
+
+def _refuse(public_id: str, refusal: Refusal) -> None:
+    """End a queued run that cannot begin, or it would hold its stack for ever."""
+    with transaction.atomic():
+        rows = Run.objects.with_stack().select_for_update(of=("self",), no_key=True)
+        run = rows.filter(public_id=public_id, status__in=CLAIMABLE).first()
+        if run is not None:
+            end_run(run, S.ERRORED, actor=WORKER, error=refusal, error_kind="refused")
 
 
 def _may_work_here(run: Run) -> bool:
@@ -156,10 +171,7 @@ def fact_that_differs(work: Work) -> DeploymentError | None:
         return facts.first_difference(work.run.plan.facts, now)
     now |= bundles.host_facts()
     if work.stack.backend == "local":
-        try:
-            now |= states.serial_facts(states.read(work))
-        except states.StateBad:
-            now |= states.serial_facts(None)
+        now |= states.serial_facts(states.read_or_none(work))
     return facts.first_difference(work.run.plan.facts, now)
 
 
@@ -187,7 +199,8 @@ def drive(work: Work) -> None:
         step = work.step
         do_piece(work, pieces, pieces[step.phase][step.position])
     if work.run.is_ended or work.run.status == S.PLANNED:
-        remove_folder(work)
+        # What it holds in clear is sealed, or no longer needed.
+        retry_database(work, lambda: remove_folder(work.run.public_id))
 
 
 def do_piece(work: Work, pieces: dict[str, list[Planned]], planned: Planned) -> None:
@@ -212,12 +225,13 @@ def do_piece(work: Work, pieces: dict[str, list[Planned]], planned: Planned) -> 
         lose_run(WORKER, work.run, lost.why)
         work.run.refresh_from_db()
         return
-    except Refusal as refusal:
-        verdict = Verdict(S.ERRORED, refusal, _error_kind(planned, refusal))
+    except (Refusal, OSError) as problem:
+        if planned.piece.launch and is_living(work):
+            # Nothing that goes wrong beside an engine ends it: whoever adopts the step minds on.
+            raise
+        verdict = _failure(planned, problem, outcome)
         if planned.piece.call is not None:
-            work.say(str(refusal))
-    except OSError as problem:
-        verdict = Verdict(S.ERRORED, engine.fail_for(problem), "system")
+            work.say(str(verdict.why))
     retry_database(work, work.flush)
     retry_database(work, lambda: settle(work, pieces, planned, outcome, verdict))
 
@@ -225,6 +239,20 @@ def do_piece(work: Work, pieces: dict[str, list[Planned]], planned: Planned) -> 
 def is_left_out(work: Work, planned: Planned) -> bool:
     """Tell whether the piece's step belongs to something that this stack does not have."""
     return bool(planned.if_output) and not work.outputs().get(planned.if_output)
+
+
+def is_living(work: Work) -> bool:
+    """Tell whether a process of the step may still be at work."""
+    state = process.judge(work.step_dir(work.step), work.run.public_id)
+    return state.kind in ("running", "orphaned")
+
+
+def _failure(planned: Planned, problem: Refusal | OSError, outcome: Exit | None) -> Verdict:
+    if isinstance(problem, OSError):
+        return Verdict(S.ERRORED, engine.fail_for(problem), "system")
+    # Whoever killed it, what it had in hand may stand there without being in the state.
+    killed = planned.piece.changes and outcome is not None and outcome.signal is not None
+    return Verdict(S.ERRORED, problem, _error_kind(planned, problem), forced=killed)
 
 
 def _error_kind(planned: Planned, refusal: Refusal) -> str:
@@ -241,6 +269,9 @@ def judge(work: Work, planned: Planned, outcome: Exit | None) -> Verdict | None:
         return None
     forced = outcome.was_forced and planned.piece.changes
     phase = planned.phase
+    if outcome.because and outcome.exit_code == 0 and planned.piece.changes:
+        # What had already finished when it was asked to stop is what it is.
+        return None
     if outcome.because == "log_limit":
         limit = f"{settings.RUN_LOG_LIMIT >> 20} MiB"
         return Verdict(S.CANCELED, LogTooLong(limit=limit), forced=forced)
@@ -253,13 +284,16 @@ def judge(work: Work, planned: Planned, outcome: Exit | None) -> Verdict | None:
         limit = f"{engine.limit(work, name, default)} s"
         return Verdict(S.ERRORED, error(phase=phase, limit=limit), "engine", forced=forced)
     if outcome.because == "cancel":
-        # What had already finished when it was asked is what it is.
-        if outcome.exit_code == 0 and planned.piece.changes:
-            return None
         return Verdict(S.CANCELED, _why_canceled(work), forced=forced)
     if planned.piece.judge is not None:
         planned.piece.judge(work, outcome)
     return None
+
+
+def _is_asked_to_stop(run: Run) -> bool:
+    """Tell whether somebody asked; nobody can from here on to the end of the transaction."""
+    row = Run.objects.select_for_update(of=("self",), no_key=True).only("cancel_requested_at")
+    return row.get(pk=run.pk).cancel_requested_at is not None
 
 
 def _why_canceled(work: Work) -> Refusal:
@@ -311,6 +345,9 @@ def _end_phase(
 ) -> None:
     Run.objects.filter(pk=work.run.pk).update(log_bytes=step.log_end, log_lines=step.log_lines)
     later = first_phase(pieces, after=step.phase)
+    if verdict is None and step.phase == "plan" and _is_asked_to_stop(work.run):
+        # Asked while the plan was being kept: nobody may be left with one that only waits.
+        verdict = Verdict(S.CANCELED, _why_canceled(work))
     following = end_phase(work, step.phase, later, verdict)
     if following is not None and step.phase == "plan" and work.run.status == S.APPLY_QUEUED:
         difference = fact_that_differs(work)
@@ -338,14 +375,6 @@ def retry_database(work: Work, write: Any) -> None:
             connection.close()
             if work.stop.wait(1.0):
                 raise Stopping from problem
-
-
-def remove_folder(work: Work) -> None:
-    """Remove the run's private folder: what it holds in clear is sealed or no longer needed."""
-    try:
-        work.folder.remove()
-    except OSError as problem:
-        log.warning("%s: its folder stays for the next sweep: %s", work.run, problem)
 
 
 def fail_run(work: Work) -> None:

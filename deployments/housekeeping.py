@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import F, QuerySet, Window
+from django.db.models import F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -21,7 +21,7 @@ from deployments.errors import HostGone, HostSilent, IllegalTransition, PlanExpi
 from deployments.models import Plan, Run, RunEvent, RunStep, StateVersion, WorkerHost
 from deployments.models.runs import LogState
 from deployments.runstatus import AT_WORK, TERMINAL, RunStatus
-from deployments.services.admission import admit_waiting
+from deployments.services.admission import admit_waiting, keep_waiting, no_worker
 from deployments.services.decisions import discard_run
 from deployments.services.fleet import lose_runs_of
 from tenants import actors, audit
@@ -40,6 +40,7 @@ def reap(actor: Actor = REAPER) -> dict[str, int]:
         "silent_hosts": _mark_silent(),
         "lost_runs": _lose_of_silent(actor),
         "expired_plans": _expire_plans(actor),
+        "unheard": _tell_unheard(),
         "admitted": sum(admit_waiting(pk) for pk in _regions_with_waiting()),
     }
 
@@ -55,8 +56,8 @@ def _regions_with_waiting() -> list[int]:
 def _mark_silent() -> int:
     """Tell on the runs of a silent host that it is silent; its runs keep status and stack."""
     limit = timezone.now() - timedelta(seconds=settings.HOST_SILENT_AFTER_S)
-    silent = list(WorkerHost.objects.filter(heartbeat_at__lt=limit, gone_at__isnull=True))
-    for host in silent:
+    silent = WorkerHost.objects.filter(heartbeat_at__lt=limit, gone_at__isnull=True)
+    for host in silent.filter(host_id__in=_working_hosts()):
         since = f"{date_format(host.heartbeat_at, 'Y-m-d H:i')} UTC"
         notice = HostSilent(host=host.name, since=since).to_json()
         runs = Run.objects.filter(host_id=host.host_id, status__in=AT_WORK)
@@ -64,7 +65,12 @@ def _mark_silent() -> int:
     heard = WorkerHost.objects.filter(heartbeat_at__gte=limit).values("host_id")
     runs = Run.objects.filter(host_id__in=heard, status__in=AT_WORK)
     _tell(runs.filter(notice__code=HostSilent.__name__), None)
-    return len(silent)
+    return silent.count()
+
+
+def _working_hosts() -> QuerySet:
+    """Return the ids of hosts with runs at work: machines that came and went cost nothing."""
+    return Run.objects.filter(status__in=AT_WORK).order_by().values("host_id")
 
 
 def _tell(runs: QuerySet, notice: dict[str, Any] | None) -> None:
@@ -85,7 +91,8 @@ def _lose_of_silent(actor: Actor) -> int:
     limit = now - timedelta(seconds=settings.HOST_LOST_AFTER_S)
     silent_for = timedelta(seconds=settings.HOST_SILENT_AFTER_S)
     lost = 0
-    for host in WorkerHost.objects.filter(heartbeat_at__lt=limit, gone_at__isnull=True):
+    silent = WorkerHost.objects.filter(heartbeat_at__lt=limit, gone_at__isnull=True)
+    for host in silent.filter(host_id__in=_working_hosts()):
         if now - _watched_since(host, now) < silent_for:
             continue
         since = f"{date_format(host.heartbeat_at, 'Y-m-d H:i')} UTC"
@@ -107,6 +114,19 @@ def _watched_since(host: WorkerHost, now: datetime) -> datetime:
     mine = WorkerHost.objects.filter(pk=host.pk, heartbeat_at=host.heartbeat_at)
     mine.update(checks={**host.checks, "silence": note})
     return since
+
+
+def _tell_unheard() -> int:
+    """Say on queued runs that no worker is alive for them: it may have gone since they came."""
+    late = timezone.now() - timedelta(seconds=settings.LEASE_S)
+    queued = Q(status=RunStatus.PLAN_QUEUED, admitted_at__lt=late)
+    queued |= Q(status=RunStatus.APPLY_QUEUED, confirmed_at__lt=late)
+    told = 0
+    for run in Run.objects.with_stack().filter(queued, waiting__isnull=True)[:PLANS_AT_ONCE]:
+        if (why := no_worker(run)) is not None:
+            keep_waiting(run, why)
+            told += 1
+    return told
 
 
 def _expire_plans(actor: Actor) -> int:
@@ -140,13 +160,14 @@ def prunable_logs() -> QuerySet:
 def prunable_runs() -> QuerySet:
     """Return the runs whose whole history retention lets go: none unless KEEP_RUNS_DAYS is set.
 
-    A run stays while its log, a kept state or a later run refers to it.
+    A run stays while its log, a kept state, a restore point or a later run refers to it.
     """
     if not settings.KEEP_RUNS_DAYS:
         return Run.objects.none()
     referred = Run.objects.filter(retry_of__isnull=False).values("retry_of_id")
     old = _ended_before(settings.KEEP_RUNS_DAYS).filter(log_state=LogState.PRUNED)
-    return old.filter(state_versions__isnull=True).exclude(pk__in=referred).order_by("id")
+    free = old.filter(state_versions__isnull=True, restore_points__isnull=True)
+    return free.exclude(pk__in=referred).order_by("id")
 
 
 def surplus_states() -> QuerySet:
@@ -164,20 +185,22 @@ def prune(actor: Actor = REAPER, *, dry_run: bool = False, limit: int = LOGS_AT_
     logs = list(prunable_logs().only("pk", "log_bytes")[:limit])
     states = list(surplus_states().values_list("pk", flat=True)[:ROWS_AT_ONCE])
     runs = list(prunable_runs().values_list("pk", flat=True)[:ROWS_AT_ONCE])
-    sessions = Session.objects.filter(expire_date__lt=timezone.now())
-    more = len(logs) == limit or ROWS_AT_ONCE in (len(states), len(runs))
+    dead = Session.objects.filter(expire_date__lt=timezone.now())
+    sessions = list(dead.values_list("pk", flat=True)[:ROWS_AT_ONCE])
+    more = len(logs) == limit or ROWS_AT_ONCE in (len(states), len(runs), len(sessions))
     if dry_run:
         freed = sum(run.log_bytes for run in logs)
         return {"logs": len(logs), "bytes": freed, "states": len(states), "runs": len(runs),
-                "sessions": sessions.count(), "more": more}  # fmt: skip
+                "sessions": len(sessions), "more": more}  # fmt: skip
     gone = [run for run in logs if _delete_log(run)]
     with transaction.atomic():
         done = {
             "logs": len(gone),
             "bytes": sum(run.log_bytes for run in gone),
-            "states": StateVersion.objects.filter(pk__in=states).delete()[0],
+            # Without their contents, which deleting would read.
+            "states": StateVersion.objects.filter(pk__in=states).only("pk").delete()[0],
             "runs": _delete_runs(runs),
-            "sessions": sessions.delete()[0],
+            "sessions": Session.objects.filter(pk__in=sessions).delete()[0],
         }
         if done["logs"] or done["states"] or done["runs"]:
             audit.record(actor, "logs.prune", audit.PORTAL, after=done)

@@ -19,12 +19,15 @@ def host_id() -> str:
     """Return this host's id, making it when there is none yet."""
     path = settings.VAR_ROOT / "host_id"
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(path, "x", encoding="utf-8") as file:
-            file.write(f"{uuid.uuid4()}\n")
-    except FileExistsError:
-        pass
-    return path.read_text(encoding="utf-8").strip()
+    with open(path, "a+", encoding="utf-8") as file:
+        # Several processes start at once: one of them writes, the others read what it wrote.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        found = file.read().strip()
+        if not found:
+            found = str(uuid.uuid4())
+            file.write(f"{found}\n")
+    return found
 
 
 def host_name() -> str:

@@ -1,5 +1,7 @@
 """Compaction: an ended run's many small chunks become a few large compressed ones."""
 
+import logging
+
 import zstandard
 from django.db import transaction
 from django.utils import timezone
@@ -19,6 +21,8 @@ PARAMETERS = zstandard.ZstdCompressionParameters.from_level(
     16, min_match=7, search_log=2, write_checksum=True, write_content_size=True
 )
 ROWS_AT_ONCE = 4096
+ATTEMPTS = 3
+log = logging.getLogger(__name__)
 
 
 def compact(run_pk: int) -> bool:
@@ -31,10 +35,15 @@ def compact(run_pk: int) -> bool:
     if not ended.exists():
         return False
     start = 0
+    attempts = 0
     while (group := _next_group(run_pk, start)) is not None:
         first, end, is_done = group
         if is_done or _replace(run_pk, first, end):
-            start = end
+            start, attempts = end, 0
+        elif (attempts := attempts + 1) > ATTEMPTS:
+            # Not another compaction's work: these rows do not fit together, and stay as they are.
+            log.error("run %s: its log cannot be compacted at %s", run_pk, first)
+            start, attempts = end, 0
     total = logstore.extent(run_pk)
     # The run keeps its length when its log is gone.
     ended.update(log_state=LogState.COMPACTED, log_bytes=total.end, log_lines=total.lines)
@@ -78,6 +87,10 @@ def _replace(run_pk: int, first: int, end: int) -> bool:
         written_at=timezone.now(),
     )
     with transaction.atomic():
+        # Retention waits, or was faster: a log that is removed must not come back.
+        kept = Run.objects.select_for_update(no_key=True).exclude(log_state=LogState.PRUNED)
+        if not kept.filter(pk=run_pk).exists():
+            return False
         old = LogChunk.objects.filter(run=run_pk, offset__gte=first, offset__lt=end)
         # Another compaction of the same run was faster: its rows are as good.
         if old.delete()[0] != len(found):

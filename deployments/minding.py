@@ -4,6 +4,7 @@ The process does not need us: it writes into its file under its own supervisor. 
 wrong here (a slow database, a dead worker) delays its log and nothing else.
 """
 
+import errno
 import logging
 import os
 import time
@@ -19,6 +20,7 @@ from deployments import identity
 from deployments.errors import (
     EngineNotStarted,
     LogTooLong,
+    OutOfSpace,
     SupervisorGone,
     SupervisorGoneWaiting,
 )
@@ -41,6 +43,7 @@ LOOK_S = 0.5
 ORPHAN_LOOK_S = 1.0
 PROGRESS_S = 0.5
 DATABASE_RETRY_S = 1.0
+LEAST_LOG_BYTES = 1024
 
 
 class LostProcess(Exception):
@@ -92,7 +95,8 @@ def _start(work: Work, launch: Launch) -> None:
             launch.timeout_s,
             launch.silence_s,
             settings.CANCEL_GRACE_S,
-            settings.RUN_LOG_LIMIT,
+            # The limit is the run's: what its earlier steps wrote counts.
+            max(LEAST_LOG_BYTES, settings.RUN_LOG_LIMIT - work.step.log_start),
         )
     except process.StartFailed as problem:
         host = identity.host_name()
@@ -209,7 +213,11 @@ class Minder:
         if asked["cancel_requested_at"] is not None and asked["cancel_mode"] != self.cancel_mode:
             self.cancel_mode = asked["cancel_mode"]
             mode = "kill" if self.cancel_mode == "kill" else "graceful"
-            process.request_cancel(self.work.step_dir(self.step), mode, asked["cancel_by"])
+            try:
+                process.request_cancel(self.work.step_dir(self.step), mode, asked["cancel_by"])
+            except OSError as problem:
+                log.warning("%s: it is asked to stop again soon: %s", self.work.run, problem)
+                self.cancel_mode = ""
 
     def _is_over(self, state: State, tail: Tail) -> bool:
         """Read what is left; tell whether everything is read and nothing lives any more."""
@@ -244,10 +252,25 @@ class Minder:
                 self._let_go()
         process.reap()
         if state.exit is None:
+            self._refuse_unstarted(state)
             raise LostProcess(SupervisorGone(host=identity.host_name()))
         if state.exit.because == "log_limit":
             self.work.notes["log_limit"] = LogTooLong(limit=settings.RUN_LOG_LIMIT)
         return state.exit
+
+    def _refuse_unstarted(self, state: State) -> None:
+        """Raise EngineNotStarted, or OutOfSpace, when the supervisor failed before its engine.
+
+        Its words must stand there: a folder that somebody removed looks as if nothing had begun.
+        """
+        words = process.last_words(self.work.step_dir(self.step))
+        began = self.orphaned_since is not None or self.step.raw_offset
+        if state.kind != "not_started" or began or not words:
+            return
+        host = identity.host_name()
+        if os.strerror(errno.ENOSPC) in words:
+            raise OutOfSpace(host=host)
+        raise EngineNotStarted(engine=self.step.kind, host=host, why=words)
 
     def _let_go(self) -> None:
         """Flush, give the lease up, go: another worker of this host attaches at once."""

@@ -17,8 +17,9 @@ from deployments import identity
 from deployments.cloud import engines
 from deployments.logs import Fenced, LogWriter
 from deployments.models import Run, RunStep
-from deployments.runner import workdir
+from deployments.runner import terraform, workdir
 from deployments.runner.redact import MIN_LENGTH, Redactor
+from deployments.runner.tail import clean, without_nul
 from tenants import actors, blueprints, secrets
 from tenants.effective import shared_outputs
 from tenants.models import Stack
@@ -101,9 +102,9 @@ class Work:
         """
         if self.writer is None or self.writer.step is not self.step:
             self.writer = LogWriter(self.step)
-        lines = self.redactor.apply(f"{text.rstrip()}\n".encode(errors="replace"))
+        lines = self.redactor.apply(clean(f"{text.rstrip()}\n".encode(errors="replace")))
         if progress is not None:
-            self.step.progress = progress
+            progress = self.step.progress = without_nul(progress)
         self.writer.note(lines.decode(errors="replace"), progress)
         try:
             self.writer.flush()
@@ -127,9 +128,13 @@ class Work:
     def redactor(self) -> Redactor:
         """Return what takes every known secret of the stack out of a log."""
         found = {*self.secret_values.values(), *secrets.known_values(self.stack)}
-        found |= engines.secret_values(self.stack.region)
+        found |= engines.secret_values(self.stack.region) | terraform.proxy_passwords()
         # Inputs are never shorter; an output that is cannot be told from ordinary text.
         return Redactor(value for value in found if len(value) >= MIN_LENGTH)
+
+    def learn_secrets(self) -> None:
+        """Let the redactor know what was stored just now, before anything can say it."""
+        self.__dict__.pop("redactor", None)
 
     def step_dir(self, step: RunStep) -> Path:
         """Return the folder in which a step's supervisor keeps its files."""

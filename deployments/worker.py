@@ -12,17 +12,18 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection
-from django.db.models import F, Q
+from django.db import OperationalError, connection
+from django.db.models import Case, F, Q, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from deployments import evidence, execution, identity
 from deployments.compactor import Compactor
+from deployments.errors import InMaintenance, RegionFull, WorkerFull
 from deployments.models import Run, RunStep, WorkerHost
 from deployments.runner import process, terraform, workdir
 from deployments.runstatus import CLAIMABLE
-from deployments.services.admission import admit_waiting
+from deployments.services.admission import admit_waiting, keep_waiting
 from deployments.work import Fenced, Stopping, Work
 from omlsaas import __version__
 
@@ -68,7 +69,10 @@ class Worker:
 
     def work(self, public_id: str) -> None:
         """Take a queued run up, if it is still to be had, and do it in this thread."""
-        if self.stop.is_set() or not self._take(public_id):
+        if self.stop.is_set():
+            return
+        if not self._take(public_id):
+            self._tell_full(public_id)
             return
         try:
             work = execution.claim(public_id, self.identity.id)
@@ -96,6 +100,9 @@ class Worker:
             log.info("%s: left to the next worker", work.run)
         except Fenced:
             log.warning("%s: another worker has taken it over", work.run)
+        except OperationalError as problem:
+            # No fault of ours: its lease runs out, and it is adopted when the database is back.
+            log.warning("%s: left until the database is there: %s", work.run, problem)
         except Exception:
             log.exception("%s (%s): the portal failed", work.run, name)
             self._crashed(work)
@@ -120,10 +127,19 @@ class Worker:
 
     def _take(self, public_id: str) -> bool:
         with self.lock:
-            if public_id in self.hands:
+            if public_id in self.hands or len(self.hands) >= settings.WORKER_CAPACITY:
                 return False
             self.hands[public_id] = threading.current_thread()
             return True
+
+    def _tell_full(self, public_id: str) -> None:
+        """Say on a queued run that every slot is taken; the reconciler of a free one takes it."""
+        if public_id in self.hands:
+            return
+        why = WorkerFull(capacity=settings.WORKER_CAPACITY)
+        queued = Run.objects.filter(public_id=public_id, status__in=CLAIMABLE)
+        if run := queued.first():
+            keep_waiting(run, why)
 
     def _put_down(self, public_id: str) -> None:
         with self.lock:
@@ -168,9 +184,6 @@ class Worker:
         steps = RunStep.objects.filter(host_id=identity.host_id(), ended_at__isnull=True)
         may_judge = now - self.database_since >= settings.LEASE_S
         for step in steps:
-            with self.lock:
-                if len(self.hands) >= settings.WORKER_CAPACITY:
-                    return
             overdue = step.lease_until is None or step.lease_until < timezone.now()
             dead = step.worker_id != self.identity.id and identity.is_dead(step.worker_id)
             if not dead and not (overdue and (may_judge or step.worker_id == self.identity.id)):
@@ -197,15 +210,16 @@ class Worker:
         free = settings.WORKER_CAPACITY - len(self.hands)
         if free <= 0:
             return
-        host = identity.host_id()
-        here = Q(stack__state_host_id=host) | Q(stack__state_host_id="")
         before = timezone.now() - UNHEARD_AFTER
-        unheard = Run.objects.filter(status__in=CLAIMABLE).filter(here | ~Q(stack__backend="local"))
+        unheard = Run.objects.filter(status__in=CLAIMABLE).filter(_is_for_us())
         unheard = unheard.filter(
             Q(status="plan_queued", admitted_at__lt=before)
             | Q(status="apply_queued", confirmed_at__lt=before)
         )
-        for public_id in list(unheard.order_by("id").values_list("public_id", flat=True)[:free]):
+        # What a claim held back a second ago comes last: it must not hide one that may begin.
+        held = When(waiting__code__in=(RegionFull.__name__, InMaintenance.__name__), then=1)
+        unheard = unheard.annotate(is_held=Case(held, default=0)).order_by("is_held", "id")
+        for public_id in list(unheard.values_list("public_id", flat=True)[:free]):
             threading.Thread(
                 target=self.work, args=(public_id,), name=f"unheard {public_id}", daemon=True
             ).start()
@@ -218,6 +232,16 @@ class Worker:
         )
         for region_id in waiting.order_by().values_list("region_id", flat=True).distinct():
             admit_waiting(region_id)
+
+
+def _is_for_us() -> Q:
+    """Return the condition for runs that this host may take up, as its queues would bring them."""
+    local = Q(stack__backend="local")
+    bound = local & Q(stack__state_host_id=identity.host_id())
+    anywhere = ~local | Q(stack__state_host_id="")
+    if settings.WORKER_REGIONS:
+        anywhere &= Q(region__slug__in=settings.WORKER_REGIONS)
+    return bound | anywhere
 
 
 def beat(busy: int = 0) -> None:

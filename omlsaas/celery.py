@@ -46,16 +46,17 @@ app.autodiscover_tasks(["deployments"])
 def _choose_queues(instance=None, conf=None, options=None, **kwargs: object) -> None:
     """Listen to this host's queue, the portal's, and those of the regions it works for.
 
-    WORKER_REGIONS names regions, comma separated; empty is all that exist at the start. A region
-    that is made later is served by the reconciler until the next start.
+    WORKER_REGIONS empty is all that exist at the start; a region that is made later is served by
+    the reconciler until the next start.
     """
+    from django.conf import settings
+
     from deployments import doorbell, identity
     from tenants.models import Region
     from tenants.secrets import require_keys
 
     require_keys()
-    wanted = [name for name in os.environ.get("WORKER_REGIONS", "").split(",") if name]
-    slugs = wanted or list(Region.objects.living().values_list("slug", flat=True))
+    slugs = settings.WORKER_REGIONS or list(Region.objects.living().values_list("slug", flat=True))
     names = ["portal", doorbell.host_queue(identity.host_id())]
     names += [doorbell.region_queue(slug) for slug in slugs]
     conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in names]

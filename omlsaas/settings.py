@@ -204,6 +204,8 @@ CLOUD_ATTEMPTS = env.int("CLOUD_ATTEMPTS", 4)
 # has no machine to give.
 PROVIDER_ATTEMPTS = env.int("PROVIDER_ATTEMPTS", 10)
 WORKER_CAPACITY = env.int("WORKER_CAPACITY", 32)
+# The regions that the workers of this host work for; empty is all of them.
+WORKER_REGIONS = env.list("WORKER_REGIONS", default=[])
 LEASE_S = env.int("LEASE_S", 15)
 LEASE_RENEW_S = env.int("LEASE_RENEW_S", 5)
 HOST_SILENT_AFTER_S = env.int("HOST_SILENT_AFTER_S", 60)

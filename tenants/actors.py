@@ -11,6 +11,7 @@ from omlsaas.lib.client_address import client_address
 from tenants.models import User
 from tenants.querysets import user_scopes
 
+SYSTEM_IN_SHELL = ("system:cron", "system:shell")
 RANK = {"": 0, "viewer": 1, "operator": 2, "approver": 3, "admin": 4}
 
 
@@ -75,12 +76,12 @@ def system(name: str, *, origin: str = "") -> Actor:
 
 
 def from_shell(name: str) -> Actor:
-    """Return the actor of a management command: a user name, or `system:…`.
+    """Return the actor of a management command: a user name, `system:cron` or `system:shell`.
 
     The shell's user and terminal are recorded beside it. Raises User.DoesNotExist.
     """
     origin = f"command by {_shell_user()} on {_terminal()}"
-    if name.startswith("system:"):
+    if name in SYSTEM_IN_SHELL:
         return system(name.removeprefix("system:"), origin=origin)
     return from_user(User.objects.get(username=name, is_active=True), origin=origin)
 

@@ -34,8 +34,16 @@ def _parse(text: str) -> dict[str, AESGCM]:
     for item in text.replace("\n", ",").split(","):
         if not item.strip():
             continue
-        key_id, _, encoded = item.strip().partition(":")
-        raw = base64.b64decode(encoded.replace("-", "+").replace("_", "/") + "==")
+        key_id, sign, encoded = item.strip().partition(":")
+        if not sign:
+            # Nothing of it is told: without an id the whole of it is the key.
+            raise ImproperlyConfigured(
+                f"ENCRYPTION_KEYS: entry {len(keys) + 1} has no id: write k1:<base64 of 32 bytes>"
+            )
+        try:
+            raw = base64.b64decode(encoded.replace("-", "+").replace("_", "/") + "==")
+        except ValueError:
+            raw = b""
         if len(raw) != 32:
             raise ImproperlyConfigured(f"ENCRYPTION_KEYS: key {key_id} is not 32 bytes of base64")
         keys[key_id] = AESGCM(raw)

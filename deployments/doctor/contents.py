@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from deployments import identity
 from deployments.doctor.findings import Finding, bad, good, warn
+from deployments.errors import InMaintenance, RegionFull
 from deployments.models import Plan, Run, RunStep, StateVersion
 from deployments.models.runs import LogState
 from deployments.runstatus import AT_WORK, CLAIMABLE, TERMINAL, RunStatus
@@ -124,6 +125,9 @@ def _unheard(now: Any) -> Iterator[Finding]:
     queued = Q(status=RunStatus.PLAN_QUEUED, admitted_at__lt=late)
     queued |= Q(status=RunStatus.APPLY_QUEUED, confirmed_at__lt=late)
     runs = Run.objects.filter(queued, status__in=CLAIMABLE)
+    # These wait for what their own words say, not for a worker.
+    held = Q(waiting__code__in=(RegionFull.__name__, InMaintenance.__name__))
+    runs = runs.filter(Q(waiting__isnull=True) | ~held)
     if count := runs.count():
         words = {"count": count, "names": _names(runs)}
         text = _("Queued runs that no worker takes up: %(names)s (%(count)s).") % words
@@ -185,4 +189,9 @@ def look_at_logs() -> Iterator[Finding]:
     count = waiting.filter(log_state__in=(LogState.OPEN, LogState.COMPLETE)).count()
     if count:
         text = _("Logs of ended runs that are not compressed yet: %(count)s.") % {"count": count}
-        yield warn("uncompacted", text, _("Their host's worker does it: start it."), count=count)
+        yield warn(
+            "uncompacted",
+            text,
+            _("A worker does it behind its other work: start one."),
+            count=count,
+        )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import orjson
 
-from .tail import CUT_MARK, clean
+from .tail import CUT_MARK, clean, without_nul
 
 JSON_START = b'{"@level"'
 _CUT_MESSAGE = re.compile(rb'\{"@level":"\w+","@message":"((?:[^"\\]|\\.)*)')
@@ -110,9 +110,12 @@ def _read_message(message: dict) -> tuple[str, dict | None]:
 
 
 def _text(value: object) -> str:
-    """Return a text that may be missing; TypeError for anything else."""
+    """Return a text that may be missing; TypeError for anything else.
+
+    JSON may hide a NUL that PostgreSQL does not take: a diagnostic quotes a program's output.
+    """
     if isinstance(value, str):
-        return value
+        return without_nul(value)
     if value is None:
         return ""
     raise TypeError(f"not a text: {value!r}")

@@ -151,8 +151,17 @@ def _start_shim(step_dir: Path, spec: bytes, lock_fd: int) -> None:
         with shim.stdin as pipe:
             pipe.write(spec)
     except BrokenPipeError as problem:
-        words = (step_dir / "shim.err").read_text(errors="replace")[-500:]
+        words = last_words(step_dir)
         raise StartFailed(f"The supervisor ended at its start: {words}") from problem
+
+
+def last_words(step_dir: Path) -> str:
+    """Return what a supervisor that failed said at last; empty when it said nothing."""
+    try:
+        lines = (Path(step_dir) / "shim.err").read_text(errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        return ""
+    return lines[-1][-500:] if lines else ""
 
 
 def reap() -> int:

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 LINE_LIMIT = 64 * 1024
 READ_BYTES = 64 * 1024
@@ -44,6 +45,15 @@ def clean(block: bytes) -> bytes:
     except UnicodeDecodeError:
         block = block.decode(errors="replace").encode()
     return _C1.sub("�".encode(), block) if b"\xc2" in block else block
+
+
+def without_nul(value: Any) -> Any:
+    """Return a JSON-like value in whose strings a NUL is a picture, too: no row can hold one."""
+    if isinstance(value, str):
+        return value.replace("\0", "␀")
+    if isinstance(value, dict):
+        return {without_nul(key): without_nul(item) for key, item in value.items()}
+    return [without_nul(item) for item in value] if isinstance(value, list) else value
 
 
 def cut_line(head: bytes, length: int) -> bytes:

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from python_terraform import IsFlagged, Terraform
 
@@ -175,6 +176,17 @@ def environment(
         **{f"TF_VAR_{name}": value for name, value in secrets.items()},
         **(extra or {}),
     }
+
+
+def proxy_passwords(inherit: Mapping[str, str] | None = None) -> set[str]:
+    """Return the passwords in the proxy addresses that an engine gets: no log shall show them."""
+    source = os.environ if inherit is None else inherit
+    found: set[str] = set()
+    for name in PASSED_ON:
+        if name.lower().endswith("_proxy") and "@" in source.get(name, ""):
+            password = source[name].rpartition("@")[0].rpartition("/")[2].partition(":")[2]
+            found |= {password, unquote(password)}
+    return found - {""}
 
 
 def _socket_folder(temporary: Path) -> dict[str, str]:

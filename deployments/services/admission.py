@@ -4,12 +4,13 @@ Locks are taken in one order everywhere (region, shared environment's stack, own
 two of them never wait for each other. NO KEY UPDATE lets rows that refer to them be inserted.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timesince import timesince
@@ -33,6 +34,8 @@ from tenants.models import Region, Stack
 S = RunStatus
 # A plan that waits for a person uses no slot.
 USES_SLOT = tuple(s for s in HOLDS_STACK if s is not S.PLANNED)
+# What a worker does or may take up at any moment; a confirmed plan waits for one of these to end.
+IN_SLOT = tuple(s for s in USES_SLOT if s is not S.APPLY_QUEUED)
 SYSTEM = actors.system("admission")
 
 
@@ -52,7 +55,9 @@ def try_admit(run: Run) -> bool:
     if reason is None:
         try:
             with transaction.atomic():
-                advance(run, S.PLAN_QUEUED, actor=SYSTEM, waiting=_no_worker(run))
+                lonely = no_worker(run)
+                waiting = lonely.to_json() if lonely else None
+                advance(run, S.PLAN_QUEUED, actor=SYSTEM, waiting=waiting)
         except IntegrityError as error:
             if "run_holds_stack" not in str(error):
                 raise
@@ -61,12 +66,35 @@ def try_admit(run: Run) -> bool:
         else:
             transaction.on_commit(partial(doorbell.ring_run, run))
             return True
-    stored = reason.to_json()
-    if stored != run.waiting:
-        Run.objects.filter(pk=run.pk, status=S.PENDING).update(waiting=stored)
-        run.waiting = stored
-        notify.run_changed(run)
+    keep_waiting(run, reason)
     return False
+
+
+def keep_waiting(run: Run, reason: DeploymentError) -> None:
+    """Store why a run waits, unless it has moved or says so already."""
+    stored = reason.to_json()
+    if stored == run.waiting:
+        return
+    run.waiting = stored
+    with transaction.atomic():
+        if Run.objects.filter(pk=run.pk, status=run.status).update(waiting=stored):
+            notify.run_changed(run)
+
+
+def hold_back(run: Run) -> bool:
+    """Tell whether a queued run may not be taken up now, and store why.
+
+    Maintenance holds everything that has not begun. A confirmed plan gave its slot away while it
+    waited for a person, so it needs one again. Call inside the transaction that takes it up.
+    """
+    reason = _maintenance()
+    if reason is None and run.status == S.APPLY_QUEUED:
+        lock = {"of": ("self",), "no_key": True}
+        list(Region.objects.select_for_update(**lock).filter(pk=run.region_id).values_list("pk"))
+        reason = _region_full(run, IN_SLOT)
+    if reason is not None:
+        keep_waiting(run, reason)
+    return reason is not None
 
 
 def _reason_to_wait(run: Run) -> DeploymentError | None:
@@ -134,13 +162,13 @@ def _shared_held(run: Run) -> DeploymentError | None:
     return SharedBusy(holder=holder.stack, run=holder.number, run_id=holder.public_id)
 
 
-def _region_full(run: Run) -> DeploymentError | None:
+def _region_full(run: Run, statuses: Sequence[RunStatus] = USES_SLOT) -> DeploymentError | None:
     limit = run.region.max_runs
-    count = Run.objects.filter(region_id=run.region_id, status__in=USES_SLOT).count()
+    count = Run.objects.filter(region_id=run.region_id, status__in=statuses).count()
     return RegionFull(region=run.region, count=count, limit=limit) if count >= limit else None
 
 
-def _no_worker(run: Run) -> dict | None:
+def no_worker(run: Run) -> NoWorker | None:
     """Return the reason to show while no live worker can take the run up."""
     hosts = WorkerHost.objects.filter(gone_at__isnull=True)
     if run.stack.backend == "local" and run.stack.state_host_id:
@@ -150,17 +178,27 @@ def _no_worker(run: Run) -> dict | None:
     if last is not None and timezone.now() - last < silent:
         return None
     since = f"{date_format(last, 'Y-m-d H:i')} UTC" if last else _("ever")
-    return NoWorker(queue=doorbell.queue_for(run), since=since).to_json()
+    return NoWorker(queue=doorbell.queue_for(run), since=since)
 
 
 def admit_waiting(region_id: int, limit: int = 50) -> int:
     """Look again at the runs that wait in a region, people's first, oldest first.
 
-    Return how many were admitted. Cost depends on `limit`, not on how many wait.
+    Those whose stack is held come last: many of them must not keep one from being seen that could
+    start. Return how many were admitted. Cost depends on `limit`, not on how many wait.
     """
+    holders = Run.objects.filter(status__in=HOLDS_STACK)
+    own = holders.filter(stack_id=OuterRef("stack_id"))
+    above = holders.filter(
+        stack__kind="shared",
+        stack__parent_environment_id=OuterRef("stack__parent_environment_id"),
+        is_plan_only=False,
+    )
     waiting = Run.objects.filter(region_id=region_id, status=S.PENDING)
+    waiting = waiting.annotate(is_held=Exists(own) | Exists(above))
     admitted = 0
-    for pk in list(waiting.order_by("is_scheduled", "id").values_list("pk", flat=True)[:limit]):
+    order = waiting.order_by("is_held", "is_scheduled", "id").values_list("pk", flat=True)
+    for pk in list(order[:limit]):
         with transaction.atomic():
             seen = Stack.objects.get(runs=pk)
             lock_place(seen)

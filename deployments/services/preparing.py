@@ -1,11 +1,37 @@
-"""Steps that the portal itself puts before those of an action."""
+"""What every new run needs, whatever it does: its request, its place, the portal's own steps."""
 
+from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
+
+from deployments.errors import RequestReused
+from deployments.models import Run
 from tenants import blueprints
+from tenants.actors import Actor
+from tenants.errors import ArchivedAlready
 from tenants.models import Stack
 
+REPEAT_FOR = timedelta(hours=24)
 FETCH, FETCH_FOR_APPLY = "providers.fetch", "providers.fetch_for_apply"
+
+
+def repeated(actor: Actor, request_key: str | None, digest: str) -> Run | None:
+    """Return the run that this request made before. Raises RequestReused for other content."""
+    if not request_key:
+        return None
+    first = Run.objects.with_stack().filter(actor_id=actor.id, request_key=request_key).first()
+    if first is None:
+        return None
+    if first.request_digest != digest or timezone.now() - first.created_at > REPEAT_FOR:
+        raise RequestReused(run=first, run_id=first.public_id)
+    return first
+
+
+def refuse_archived(stack: Stack) -> None:
+    """Raise ArchivedAlready for a stack that is history."""
+    if stack.owner.is_archived:
+        raise ArchivedAlready(name=stack.owner, when=stack.owner.archived_at.date())
 
 
 def with_providers(stack: Stack, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:

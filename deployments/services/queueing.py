@@ -13,7 +13,6 @@ from deployments.errors import (
     DependentsStand,
     IllegalTransition,
     NotInstalled,
-    RequestReused,
     SharedNotInstalled,
     StackSuspect,
     TerraformMissing,
@@ -25,17 +24,15 @@ from deployments.services.admission import lock_place, try_admit
 from deployments.services.lifecycle import next_number, refresh_condition
 from deployments.services.params import check_params
 from deployments.services.points import return_to_point
-from deployments.services.preparing import with_providers
+from deployments.services.preparing import refuse_archived, repeated, with_providers
 from omlsaas.lib.refusals import sentence
 from tenants import access, audit, blueprints, secrets
 from tenants import services as tenants_services
 from tenants.actors import Actor
 from tenants.blueprints import Action, StepSpec
 from tenants.effective import canonical_digest, effective_inputs
-from tenants.errors import ArchivedAlready, InputsRefused
+from tenants.errors import InputsRefused
 from tenants.models import Stack
-
-REPEAT_FOR = timedelta(hours=24)
 
 
 def find_action(stack: Stack, name: str) -> Action:
@@ -93,7 +90,7 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
     digest = canonical_digest([*content, params] if params else content)
     with transaction.atomic():
         lock_place(stack)
-        if request_key and (first := _repeated(actor, request_key, digest)):
+        if first := repeated(actor, request_key, digest):
             return first
         stack.refresh_from_db()
         found = find_action(stack, action)
@@ -131,20 +128,9 @@ def _write(actor: Actor, run: Run) -> None:
     audit.record(actor, "run.queue", run, after=after)
 
 
-def _repeated(actor: Actor, request_key: str, digest: str) -> Run | None:
-    first = Run.objects.with_stack().filter(actor_id=actor.id, request_key=request_key).first()
-    if first is None:
-        return None
-    if first.request_digest != digest or timezone.now() - first.created_at > REPEAT_FOR:
-        raise RequestReused(run=first, run_id=first.public_id)
-    return first
-
-
 def _check(stack: Stack, action: Action, typed_name: str | None) -> None:
     """Refuse what can be known to be wrong before anything is queued."""
-    owner = stack.owner
-    if owner.is_archived:
-        raise ArchivedAlready(name=owner, when=owner.archived_at.date())
+    refuse_archived(stack)
     if action.confirm == "name" and typed_name is not None and typed_name != stack.name:
         raise TypedNameWrong(name=stack.name)
     plan = plan_params(action)

@@ -9,7 +9,7 @@ from deployments.errors import ReasonMissing, StateChangedMeanwhile, UnknownStac
 from deployments.models import Run, RunEvent, StateVersion
 from deployments.services.admission import lock_place, try_admit
 from deployments.services.lifecycle import next_number
-from deployments.services.preparing import with_providers
+from deployments.services.preparing import refuse_archived, repeated, with_providers
 from tenants import access, audit, blueprints, secrets
 from tenants.actors import Actor
 from tenants.effective import canonical_digest, effective_inputs
@@ -75,17 +75,18 @@ def rollback_state(
     access.require(actor, "restore", stack)
     if not reason.strip():
         raise ReasonMissing()
+    digest = canonical_digest([stack.public_id, ACTION, version.public_id, seen_serial, reason])
     with transaction.atomic():
         lock_place(stack)
         stack.refresh_from_db()
-        if request_key:
-            first = Run.objects.filter(actor_id=actor.id, request_key=request_key).first()
-            if first is not None:
-                return first
+        if first := repeated(actor, request_key, digest):
+            return first
+        refuse_archived(stack)
         newest = current_version(stack)
         if newest is not None and newest.serial != seen_serial:
             raise StateChangedMeanwhile(now=newest.serial, then=seen_serial)
-        run = _create(actor, stack, version, seen_serial, reason, request_key)
+        request = {"request_key": request_key or None, "request_digest": digest}
+        run = _create(actor, stack, version, seen_serial, reason, request)
         audit.record(
             actor.because(reason), "state.rollback", run, after={"to_serial": version.serial}
         )
@@ -94,7 +95,12 @@ def rollback_state(
 
 
 def _create(
-    actor: Actor, stack: Stack, version: StateVersion, seen: int, reason: str, key: str | None
+    actor: Actor,
+    stack: Stack,
+    version: StateVersion,
+    seen: int,
+    reason: str,
+    request: dict[str, Any],
 ) -> Run:
     inputs = effective_inputs(stack)
     restore: dict[str, Any] = {"version": version.public_id, "seen_serial": seen}
@@ -120,7 +126,7 @@ def _create(
         actor=actor.to_json(),
         actor_id=actor.id,
         actor_name=actor.name,
-        request_key=key or None,
+        **request,
     )
     RunEvent.objects.create(
         run=run, to_status=run.status, actor_name=actor.name, actor_id=actor.id, comment=reason

@@ -15,7 +15,7 @@ from deployments.models import Run, RunEvent, RunStep, WorkerHost
 from deployments.runstatus import HOLDS_STACK
 from deployments.services.admission import busy_with, lock_place, try_admit
 from deployments.services.lifecycle import next_number
-from deployments.services.preparing import with_providers
+from deployments.services.preparing import repeated, with_providers
 from tenants import access, audit, blueprints, secrets
 from tenants.actors import Actor
 from tenants.effective import canonical_digest, effective_inputs
@@ -91,13 +91,12 @@ def unlock_state(
     access.require(actor, "force_unlock", stack)
     if not reason.strip():
         raise ReasonMissing()
+    digest = canonical_digest([stack.public_id, ACTION, typed, reason])
     with transaction.atomic():
         lock_place(stack)
         stack.refresh_from_db()
-        if request_key:
-            first = Run.objects.filter(actor_id=actor.id, request_key=request_key).first()
-            if first is not None:
-                return first
+        if first := repeated(actor, request_key, digest):
+            return first
         lock = stack.state_lock
         if not lock:
             raise NotLocked(stack=stack)
@@ -106,13 +105,14 @@ def unlock_state(
         held = Run.objects.filter(stack=stack, status__in=HOLDS_STACK).first()
         if held is not None:
             raise busy_with(held)
-        run = _create(actor.because(reason), stack, lock["id"], request_key)
+        request = {"request_key": request_key or None, "request_digest": digest}
+        run = _create(actor.because(reason), stack, lock["id"], request)
         audit.record(actor.because(reason), "state.unlock", run, before=lock)
         try_admit(run)
     return run
 
 
-def _create(actor: Actor, stack: Stack, lock_id: str, key: str | None) -> Run:
+def _create(actor: Actor, stack: Stack, lock_id: str, request: dict[str, Any]) -> Run:
     inputs = effective_inputs(stack)
     run = Run.objects.create(
         stack=stack,
@@ -134,7 +134,7 @@ def _create(actor: Actor, stack: Stack, lock_id: str, key: str | None) -> Run:
         actor=actor.to_json(),
         actor_id=actor.id,
         actor_name=actor.name,
-        request_key=key or None,
+        **request,
     )
     RunEvent.objects.create(
         run=run,

@@ -13,6 +13,7 @@ from deployments import facts
 from deployments.models import Plan, Run
 from deployments.runner import terraform, workdir
 from deployments.runner.plans import plan_view
+from deployments.runner.tail import without_nul
 from deployments.steps import engine, states
 from deployments.work import Work
 from tenants import secrets
@@ -30,7 +31,7 @@ def seal(work: Work) -> None:
     shown = orjson.loads(engine.read(work, engine.commands().show_plan(), "plan.json"))
     sensitive = {name for name, variable in work.kind.variables.items() if variable.sensitive}
     found = plan_view(shown, sensitive)
-    state = states.read(work)
+    state = states.read_or_none(work)
     made_on = {**facts.portal_facts(run.stack), **host_facts(), **states.serial_facts(state)}
     # What the plan was really made with, also when somebody changed an input meanwhile.
     made_on |= {
@@ -49,7 +50,7 @@ def seal(work: Work) -> None:
             defaults={
                 "digest": hashlib.sha256(content).hexdigest(),
                 "facts": made_on,
-                "view": work.redactor.tree(found["view"]),
+                "view": without_nul(work.redactor.tree(found["view"])),
                 "masked_json": zstandard.compress(masked, 6),
                 "bundle": bundle,
                 "key_id": key_id,

@@ -128,7 +128,8 @@ def read(work: Work, argv: list[str], name: str) -> bytes:
     )
     try:
         if answer.code != 0:
-            words = work.redactor.apply(answer.stderr[-500:].encode()).decode(errors="replace")
+            # Whole first: of a secret that was cut in two the redactor knows neither half.
+            words = work.redactor.apply(answer.stderr.encode()).decode(errors="replace")[-500:]
             raise failed(" ".join(argv[1:3]), answer.code, words.strip(), words)
         return path.read_bytes()
     finally:

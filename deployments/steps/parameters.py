@@ -77,8 +77,7 @@ def _hand_over(work: Work, params: Mapping[str, Any]) -> None:
         work.fence()
         kept = handed_name(work.run, params["name"])
         secrets.store(work.stack, kept, value, kind=SecretKind.HANDED)
-    # The redactor learns it before anything else can say it.
-    work.__dict__.pop("redactor", None)
+    work.learn_secrets()
     _put(work, name, value, "SecureString")
     work.say(_("A new %(what)s waits in %(name)s.") % {"what": params["name"], "name": name})
 

@@ -84,9 +84,9 @@ def _follow(
     until, shown, turn = time.monotonic() + timeout_s + DELIVERY_S, {}, 0
     while True:
         told = _invocation(ssm, command_id, instance)
-        for stream in ("StandardOutputContent", "StandardErrorContent"):
-            _show(work, told.get(stream, ""), shown, stream)
         status = told.get("Status", "Pending")
+        for stream in ("StandardOutputContent", "StandardErrorContent"):
+            _show(work, told.get(stream, ""), shown, stream, status not in RUNNING)
         if status == "Success":
             work.say(_("%s: done.") % instance)
             return
@@ -96,7 +96,7 @@ def _follow(
                 component=component or "–",
                 status=told.get("StatusDetails") or status,
                 code=told.get("ResponseCode", "?"),
-                last=work.redactor.apply(_last_line(told).encode()).decode(errors="replace"),
+                last=_last_line(work, told),
             )
         if time.monotonic() > until:
             ssm.cancel_command(CommandId=command_id)
@@ -120,17 +120,21 @@ def _invocation(ssm: Any, command_id: str, instance: str) -> dict[str, Any]:
         raise
 
 
-def _show(work: Work, text: str, shown: dict[str, int], stream: str) -> None:
-    """Write the whole lines that are new; the last one only once it has its end."""
-    new = text[shown.get(stream, 0) :]
-    if new.strip():
-        work.say(new)
-    shown[stream] = len(text)
+def _show(work: Work, text: str, shown: dict[str, int], stream: str, is_over: bool) -> None:
+    """Write the whole lines that are new; the last one only once it has its end.
+
+    Of a secret that was cut in two the redactor knows neither half.
+    """
+    start = shown.get(stream, 0)
+    end = len(text) if is_over else max(start, text.rfind("\n") + 1)
+    if text[start:end].strip():
+        work.say(text[start:end])
+    shown[stream] = end
 
 
-def _last_line(told: Mapping[str, Any]) -> str:
+def _last_line(work: Work, told: Mapping[str, Any]) -> str:
     text = told.get("StandardErrorContent") or told.get("StandardOutputContent") or ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in work.redactor.text(text).splitlines() if line.strip()]
     return lines[-1][:300] if lines else _("it printed nothing")
 
 

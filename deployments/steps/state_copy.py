@@ -12,7 +12,7 @@ from deployments.work import Work
 
 
 def _copy(work: Work, params: Mapping[str, Any]) -> None:
-    state = states.read(work)
+    state = states.read_or_none(work)
     if state is not None:
         with transaction.atomic():
             work.fence()

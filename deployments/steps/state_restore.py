@@ -24,19 +24,11 @@ from deployments.steps import (
 from deployments.work import Work
 
 
-def _current(work: Work) -> states.State | None:
-    """Return the state; None also for one that a kill left unreadable: anything is better."""
-    try:
-        return states.read(work)
-    except states.StateBad:
-        return None
-
-
 def _launch(work: Work, params: Mapping[str, Any]) -> Launch:
     version = StateVersion.objects.select_related("stack").get(
         public_id=params["version"], stack=work.stack
     )
-    current = _current(work)
+    current = states.read_or_none(work)
     serial = current.serial if current else 0
     # An older one than was seen: its place has lost what is given back now.
     if current is not None and serial > params["seen_serial"]:
@@ -51,12 +43,14 @@ def _launch(work: Work, params: Mapping[str, Any]) -> Launch:
 
 
 def _keep(work: Work, params: Mapping[str, Any]) -> None:
-    state = states.read(work)
     (work.folder.path / "restore.tfstate").unlink(missing_ok=True)
+    state = states.read_or_none(work)
+    if state is None:
+        # Nothing was pushed. What the stack had is still known, or a plan would build it again.
+        return
     with transaction.atomic():
         work.fence()
-        if state is not None:
-            states.keep(work, state, StateMoment.ROLLBACK)
+        states.keep(work, state, StateMoment.ROLLBACK)
         states.note_on_stack(work.stack, state)
 
 

@@ -78,6 +78,17 @@ def read(work: Work) -> State | None:
     return found if found.lineage else None
 
 
+def read_or_none(work: Work) -> State | None:
+    """Return the state; None also for one that a kill left empty, which Terraform takes for none.
+
+    One that is damaged otherwise Terraform refuses in its own words.
+    """
+    try:
+        return read(work)
+    except StateBad:
+        return None
+
+
 def require_known(work: Work) -> None:
     """Refuse to plan while the backend has not the state that the stack was left with.
 
@@ -86,10 +97,7 @@ def require_known(work: Work) -> None:
     stack = work.stack
     if not stack.resource_count or not stack.state_lineage:
         return
-    try:
-        state = read(work)
-    except StateBad:
-        state = None
+    state = read_or_none(work)
     if state is None:
         now = _("no state that can be read")
     elif state.lineage != stack.state_lineage:
@@ -142,9 +150,8 @@ def content(version: StateVersion) -> bytes:
     return secrets.decrypt(version.key_id, version.ciphertext, bound_to(version))
 
 
-def note_on_stack(stack: Stack, state: State | None) -> None:
+def note_on_stack(stack: Stack, state: State) -> None:
     """Write serial, lineage and number of resources of the state to the stack."""
-    stack.state_serial = state.serial if state else None
-    stack.state_lineage = state.lineage if state else ""
-    stack.resource_count = state.resource_count if state else 0
+    stack.state_serial, stack.state_lineage = state.serial, state.lineage
+    stack.resource_count = state.resource_count
     stack.save(update_fields=["state_serial", "state_lineage", "resource_count"])

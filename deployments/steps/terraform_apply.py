@@ -13,6 +13,7 @@ from deployments.cloud.errors import StateNotSaved
 from deployments.errors import StateUnreadable
 from deployments.facts import first_difference
 from deployments.models.plans import StateMoment
+from deployments.runner.tail import without_nul
 from deployments.services.stacks import mark_suspect
 from deployments.steps import Launch, Piece, StepKind, engine, register, states, terraform_init
 from deployments.work import WORKER, Work
@@ -29,7 +30,7 @@ def _before(work: Work, params: Mapping[str, Any]) -> None:
 
     A remote state can only be asked now: before, nothing was initialised.
     """
-    state = states.read(work)
+    state = states.read_or_none(work)
     difference = first_difference(work.run.plan.facts, states.serial_facts(state))
     if difference is not None:
         raise difference
@@ -63,9 +64,11 @@ def _after(work: Work, params: Mapping[str, Any]) -> None:
             why = StateNotSaved(run=work.run.number, run_id=work.run.public_id)
             mark_suspect(WORKER, Stack.objects.get(pk=work.stack.pk), why)
         stack = Stack.objects.select_for_update(of=("self",), no_key=True).get(pk=work.stack.pk)
-        if state is not None or not stack.is_adopted:
+        # Without a state nothing is noted: what the stack had is still known, or the next plan
+        # would build it a second time.
+        if state is not None:
             states.note_on_stack(stack, state)
-            _keep_outputs(work, stack, state.outputs if state is not None else {})
+            _keep_outputs(work, stack, state.outputs)
         if not work.notes.get("failed"):
             _note_applied(work, stack)
             note_converted(WORKER, stack)
@@ -85,7 +88,9 @@ def _keep_outputs(work: Work, stack: Stack, outputs: dict[str, Any]) -> None:
             kept[name] = {"sensitive": True, "type": output.get("type")}
         else:
             kept[name] = {"value": value, "type": output.get("type")}
-    stack.outputs = kept
+    # The log and the texts of what comes next must not show them either.
+    work.learn_secrets()
+    stack.outputs = without_nul(kept)
     stack.save(update_fields=["outputs"])
 
 

@@ -19,8 +19,11 @@ def _launch_for_plan(work: Work, params: Mapping[str, Any]) -> Launch:
 
 
 def _launch_for_apply(work: Work, params: Mapping[str, Any]) -> Launch | None:
-    """Nothing to start where the plan's own folder still stands, initialised."""
-    if (engine.module(work) / ".terraform").exists() or work.notes.get("folder_stands"):
+    """Nothing to start where this worker has planned in the folder just now.
+
+    A folder that somebody else left may be half removed.
+    """
+    if work.notes.get("folder_stands"):
         return None
     unpack(work)
     return _init(work)

@@ -18,6 +18,8 @@ from omlsaas.lib.children import Child
 
 PORTS_TRIED = 100
 UNHEALTHY_S = 30
+# Beside those that mind runs: cancels, admission and housekeeping do not wait for a run's end.
+SPARE_THREADS = 4
 # Celery warns each time; whether the portal runs as root is said in docs/starting.md.
 AS_ROOT = "ignore:You're running the worker with superuser privileges"
 
@@ -143,9 +145,10 @@ def processes(project: Path, var: Path, env: dict[str, str]) -> list[Child]:
         "--without-mingle --loglevel WARNING"
     ).split()
     beat = "celery --quiet -A omlsaas beat --loglevel WARNING --pidfile= -s".split()
+    threads = str(int(env["WORKER_CAPACITY"]) + SPARE_THREADS)
     commands = {
         "web": [*run, *web, "--host", env["HOST"], "--port", env["PORT"]],
-        "worker": [sys.executable, "-W", AS_ROOT, "-m", *worker, "-c", env["WORKER_CAPACITY"]],
+        "worker": [sys.executable, "-W", AS_ROOT, "-m", *worker, "-c", threads],
         "beat": [*run, *beat, str(var / "beat-schedule")],
     }
     return [Child(name, argv, env=env, cwd=project) for name, argv in commands.items()]

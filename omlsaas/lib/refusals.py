@@ -52,4 +52,7 @@ def sentence(stored: dict[str, Any] | None) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, int | float | bool | str | type(None)) else str(value)
+    """Return what a row can hold: no objects, and no NUL from a program's words."""
+    if value is None or isinstance(value, int | float | bool):
+        return value
+    return str(value).replace("\0", "␀")

@@ -15,11 +15,19 @@ from django.conf import settings as django_settings
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from deployments import doctor, housekeeping, identity, worker
 from deployments.doctor import findings
-from deployments.models import Plan, Run, RunEvent, StateVersion, WorkerHost
+from deployments.models import (
+    Plan,
+    RestorePoint,
+    Run,
+    RunEvent,
+    StateVersion,
+    WorkerHost,
+)
 from deployments.models.logs import LogChunk
 from deployments.onlyone import only_one
 from tenants import secrets
@@ -92,6 +100,32 @@ def test_reap_tells_of_a_silent_host_and_takes_it_back() -> None:
     run("reap_runs")
     at_work.refresh_from_db()
     assert at_work.notice is None
+
+
+def test_reap_says_on_queued_runs_that_their_worker_has_gone(settings) -> None:
+    early = timezone.now() - timedelta(minutes=5)
+    make_host(600)
+    planned = make_run(status="plan_queued", admitted_at=early)
+    confirmed = make_run(status="apply_queued", confirmed_at=early)
+    fresh = make_run(status="apply_queued", confirmed_at=timezone.now())
+    run("reap_runs")
+    for one in (planned, confirmed):
+        one.refresh_from_db()
+        assert "No worker is alive" in one.waiting_text
+    fresh.refresh_from_db()
+    assert not fresh.waiting
+
+
+def test_hosts_that_came_and_went_cost_a_look_nothing() -> None:
+    """Each container that is replaced leaves a row; they must not be walked through for ever."""
+    make_host(7200)
+    with CaptureQueriesContext(connection) as one:
+        housekeeping.reap()
+    for _host in range(5):
+        make_host(7200)
+    with CaptureQueriesContext(connection) as six:
+        assert housekeeping.reap()["silent_hosts"] == 6
+    assert len(six) == len(one)
 
 
 def test_reap_leaves_other_notices_of_a_living_host_alone() -> None:
@@ -277,6 +311,41 @@ def test_history_that_something_refers_to_stays(settings) -> None:
     assert Run.objects.filter(pk__in=[with_state.pk, retried.pk], log_state="pruned").count() == 2
 
 
+@pytest.mark.usefixtures("keep")
+def test_history_that_a_restore_point_needs_stays_and_stops_nothing(settings) -> None:
+    settings.KEEP_RUNS_DAYS = 365
+    stack = make_tenant().stack
+    pointed, plain = old_run(stack), old_run(stack)
+    RestorePoint.objects.create(stack=stack, run=pointed)
+    for _number in range(2):
+        old_run(stack)
+    run("prune_logs")
+    assert run_json("prune_logs")["runs"] == 1
+    assert Run.objects.filter(pk=pointed.pk).exists()
+    assert not Run.objects.filter(pk=plain.pk).exists()
+
+
+@pytest.mark.usefixtures("keep")
+def test_surplus_states_are_removed_without_reading_them() -> None:
+    stack = make_tenant().stack
+    for serial in range(1, 5):
+        make_state(stack, serial)
+    with CaptureQueriesContext(connection) as captured:
+        assert housekeeping.prune()["states"] == 2
+    read = [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
+    assert not [sql for sql in read if "ciphertext" in sql]
+
+
+def test_dead_sessions_go_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "ROWS_AT_ONCE", 2)
+    late = timezone.now() - timedelta(days=1)
+    for number in range(5):
+        Session.objects.create(session_key=f"dead{number}", session_data="", expire_date=late)
+    done = housekeeping.prune()
+    assert (done["sessions"], done["more"]) == (2, True)
+    assert run_json("prune_logs")["sessions"] == 3
+
+
 def test_dead_sessions_go() -> None:
     late = timezone.now() - timedelta(days=1)
     Session.objects.create(session_key="dead", session_data="", expire_date=late)
@@ -333,6 +402,20 @@ def test_a_missing_broker_is_said_without_its_password() -> None:
 )
 def test_wrong_usage_exits_2(arguments: tuple[str, ...]) -> None:
     assert manage(*arguments).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (("--request-key", "k" * 65), "usage"),
+        (("--actor", "system:nobody"), "UnknownActor"),
+        (("--actor", "system:" + "x" * 300), "UnknownActor"),
+    ],
+)
+def test_run_action_refuses_what_no_row_can_hold(lab, more: tuple[str, ...], code: str) -> None:
+    told = run_json("run_action", "acme", "install", *more)
+    assert (told["error"], told["exit_code"]) == (code, 2)
+    assert not Run.objects.exists()
 
 
 # --- doctor -------------------------------------------------------------------------------------

@@ -17,13 +17,21 @@ from deployments.errors import (
     TypedNameWrong,
     UnknownAction,
 )
-from deployments.models import Maintenance, Run
+from deployments.models import Maintenance, Run, StateVersion
 from deployments.runstatus import HOLDS_STACK, RunStatus
-from deployments.services import admit_waiting, cancel_run, discard_run, mark_suspect, queue_run
+from deployments.services import (
+    admit_waiting,
+    archive,
+    cancel_run,
+    discard_run,
+    mark_suspect,
+    queue_run,
+    rollback_state,
+)
 from tenants import actors
 from tenants.errors import ArchivedAlready, InputsRefused, NotAllowed
 from tenants.models import AuditEntry, Secret, Stack
-from tests.factories import make_run, make_user
+from tests.factories import make_environment, make_run, make_tenant, make_user
 from tests.lab import install_on_paper
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +107,28 @@ def test_people_go_before_schedules(lab):
     assert (asked.status, scheduled.status) == (RunStatus.PLAN_QUEUED, RunStatus.PENDING)
 
 
+def test_many_held_runs_do_not_hide_one_that_can_start(lab):
+    """What waits for its own stack waits long; behind it stands one that waits for the region."""
+    held = [make_tenant(environment=lab.environment).stack for _ in range(3)]
+    for stack in held:
+        make_run(stack, RunStatus.PLANNED, planned_at=timezone.now())
+        make_run(stack)
+    free = make_run(lab.acme)
+    assert admit_waiting(lab.region.pk, limit=2) == 1
+    free.refresh_from_db()
+    assert free.status == RunStatus.PLAN_QUEUED
+
+
+def test_tenants_of_a_busy_environment_do_not_hide_those_of_another(lab):
+    make_run(lab.environment, RunStatus.APPLYING)
+    for _ in range(3):
+        make_run(make_tenant(environment=lab.environment))
+    free = make_run(make_tenant(environment=make_environment(region=lab.region)))
+    assert admit_waiting(lab.region.pk, limit=2) == 1
+    free.refresh_from_db()
+    assert free.status == RunStatus.PLAN_QUEUED
+
+
 def test_maintenance_lets_nothing_new_start(lab):
     Maintenance.objects.create(reason="moving house", by="Alice")
     run = lab.queue()
@@ -143,6 +173,31 @@ def test_a_request_key_counts_per_actor(lab):
     other = actors.system("other")
     run = queue_run(other, lab.stack("globex"), "install", request_key="abc")
     assert run.stack.name == "globex"
+
+
+def kept_version(stack: Stack, serial: int) -> StateVersion:
+    """Return a kept version of the stack's state, without content."""
+    return StateVersion.objects.create(
+        stack=stack, run=make_run(stack, "applied"), moment="after_apply", serial=serial,
+        lineage="one", digest=str(serial) * 64, ciphertext=b"x", key_id="k1",
+    )  # fmt: skip
+
+
+def test_a_repeated_roll_back_with_other_content_is_refused(lab):
+    stack = lab.stack()
+    older, newer = kept_version(stack, 1), kept_version(stack, 2)
+    asked = {"reason": "back", "seen_serial": 2, "request_key": "abc"}
+    first = rollback_state(lab.actor, older, **asked)
+    assert rollback_state(lab.actor, older, **asked) == first
+    with pytest.raises(RequestReused):
+        rollback_state(lab.actor, newer, **asked)
+
+
+def test_the_state_of_an_archived_tenant_is_not_rolled_back(lab):
+    version = kept_version(lab.stack(), 1)
+    archive(lab.actor, lab.acme, "closed")
+    with pytest.raises(ArchivedAlready):
+        rollback_state(lab.actor, version, reason="back", seen_serial=1)
 
 
 def test_destroy_asks_for_the_name(lab):

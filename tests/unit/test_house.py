@@ -25,9 +25,13 @@ ROOMS = [
     ("deployments.services",),
     ("deployments.work",),
     ("deployments.steps",),
-    ("deployments.minding", "deployments.outcome", "deployments.execution"),
     (
         "deployments.evidence",
+        "deployments.minding",
+        "deployments.outcome",
+        "deployments.execution",
+    ),
+    (
         "deployments.housekeeping",
         "deployments.instances",
         "deployments.worker",

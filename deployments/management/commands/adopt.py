@@ -36,7 +36,9 @@ class Command(BaseCommand):
         parser.add_argument("--shared-environment", required=True, help=_("its name"))
         parser.add_argument("--blueprint", default="", help=_("unless the shared environment's"))
         parser.add_argument("--title", default="", help=_("the customer"))
-        parser.add_argument("--actor", default="system:shell", help=_("a user name, or system:…"))
+        parser.add_argument(
+            "--actor", default="system:shell", help=_("a user name, system:cron or system:shell")
+        )
         parser.add_argument("--reason", default="", help=_("kept in the audit trail"))
         parser.add_argument("--dry-run", action="store_true", help=_("only show"))
         parser.add_argument("--json", action="store_true", help=_("one JSON object"))

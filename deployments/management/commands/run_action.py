@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import DatabaseError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from deployments.errors import ParamsRefused, UnknownStack
 from deployments.models import Run
@@ -22,6 +22,8 @@ from tenants.values import value_from_text
 
 S = RunStatus
 LOOK_S = 0.2
+KEY_LENGTH = Run._meta.get_field("request_key").max_length
+NO_DATABASE = (OperationalError, InterfaceError)
 QUEUED, ERRORED, REFUSED, WAITS, LOST, AT_WORK = 0, 1, 2, 3, 4, 5
 CODES = {S.APPLIED: QUEUED, S.PLANNED_AND_FINISHED: QUEUED, S.PLANNED: WAITS, S.LOST: LOST}
 NOT_RUNNING = "the portal is not running: make run, or set DATABASE_URL"
@@ -49,14 +51,18 @@ class Command(BaseCommand):
             help="a parameter of the action, for this run alone",
         )  # fmt: skip
         parser.add_argument(
-            "--confirm", action="store_true", help="apply the plan, whatever it does"
+            "--confirm",
+            action="store_true",
+            help="apply the plan; without --wait as far as auto-apply goes",
         )
         parser.add_argument("--wait", action="store_true", help="wait for the end")
         parser.add_argument(
             "--timeout", type=float, default=0.0, help="seconds to wait; 0 no limit"
         )
         parser.add_argument("--reason", default="", help="kept in the audit trail")
-        parser.add_argument("--actor", default="system:cron", help="a user name, or system:…")
+        parser.add_argument(
+            "--actor", default="system:cron", help="a user name, system:cron or system:shell"
+        )
         parser.add_argument("--request-key", default="", help="a repeat gives the first run again")
         parser.add_argument("--json", action="store_true")
         parser.add_argument("--list", action="store_true", help="name the stacks and their actions")
@@ -71,13 +77,16 @@ class Command(BaseCommand):
                 return
             if not options["stack"] or not options["action"]:
                 self.leave(REFUSED, {"error": "usage", "text": "name a stack and an action"})
+            if len(options["request_key"]) > KEY_LENGTH:
+                text = f"a request key has {KEY_LENGTH} characters at most"
+                self.leave(REFUSED, {"error": "usage", "text": text})
             run = self.queue(actor, options)
         except Refusal as refusal:
-            self.leave(REFUSED, {"error": refusal.code, "text": str(refusal), **refusal.params})
+            self.leave(REFUSED, {**refusal.params, "error": refusal.code, "text": str(refusal)})
         except User.DoesNotExist:
             text = f"there is no active user “{options['actor']}”"
             self.leave(REFUSED, {"error": "UnknownActor", "text": text})
-        except DatabaseError:
+        except NO_DATABASE:
             self.leave(ERRORED, {"error": "PortalNotRunning", "text": NOT_RUNNING})
         if options["wait"]:
             self.wait(actor, run, options)
@@ -136,7 +145,7 @@ class Command(BaseCommand):
             except Refusal as refusal:
                 self.stderr.write(str(refusal))
                 run.refresh_from_db()
-            except DatabaseError:
+            except NO_DATABASE:
                 # An outage in the middle is not the run's end: look again.
                 time.sleep(1)
                 if until is not None and time.monotonic() > until:
