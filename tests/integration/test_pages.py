@@ -17,7 +17,7 @@ from django.utils import timezone
 from deployments.looks import CONDITION_LOOKS, RUN_LOOKS
 from deployments.models import Maintenance, Plan, Run, StateVersion, WorkerHost
 from deployments.runstatus import RunStatus
-from deployments.views import bulk
+from deployments.views import bulk, stacks
 from deployments.views.frame import Frame
 from tenants import blueprints, secrets
 from tenants.models import AuditEntry, Region, Release, SharedEnvironment, Stack, Tenant, User
@@ -295,6 +295,31 @@ def test_viewer_sees_the_tenant_without_buttons(world: World):
     assert "acme.example.net" in text
     assert "/actions/" not in text
     assert "<form" not in text.split("<main", 1)[1]
+
+
+def test_what_moves_on_a_stacks_page_is_fetched_again_as_one(world: World):
+    text = world.client("operator").get(reverse("tenant", args=tenant_of(world))).content.decode()
+    live = text.split('<div id="stack" data-live', 1)[1]
+    for part in ("<h1>acme</h1>", "/actions/change/", 'id="runs"'):
+        assert part in live
+
+
+def test_of_many_inputs_those_that_differ_are_shown_and_all_when_asked(world: World, monkeypatch):
+    world.stack.desired_inputs = {"channels": 97}
+    world.stack.save()
+    address = reverse("tenant", args=tenant_of(world))
+    monkeypatch.setattr(stacks, "INPUTS_SHOWN", 3)
+    few, every = (world.client("viewer").get(address + q).content.decode() for q in ("", "?all"))
+    assert "Simultaneous calls" in few and "Keep recordings" not in few
+    assert "Simultaneous calls" in every and "Keep recordings" in every
+    assert 'href="?all#inputs"' in few
+
+
+def test_an_output_of_many_values_is_no_json(world: World):
+    world.stack.outputs = {"addresses": {"value": {"app": "10.0.0.4"}}}
+    world.stack.save()
+    text = world.client("viewer").get(reverse("tenant", args=tenant_of(world))).content.decode()
+    assert '<span class="text-secondary">app</span> 10.0.0.4' in text
 
 
 def test_operator_sees_the_actions_that_fit_an_installed_stack(world: World):
