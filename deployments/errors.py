@@ -296,7 +296,10 @@ class SharedNotInstalled(DeploymentError):
 class DependentsStand(DeploymentError):
     """The shared environment has tenants with resources."""
 
-    message = _("%(stack)s still carries %(count)s installed tenant(s), such as %(names)s.")
+    message = _(
+        "%(stack)s still carries %(count)s installed tenant(s), such as %(names)s. "
+        "Destroy them first."
+    )
 
 
 class BlueprintBroken(DeploymentError):

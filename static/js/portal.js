@@ -67,7 +67,7 @@ const live = { socket: null, tries: 0, timer: 0, all: false, stacks: new Set() }
 // Nothing moves under a pointer that is on a tile, in an open menu, among ticked rows or in a form
 // that somebody fills in.
 const BUSY = ":is(.o-tiles:hover, details.o-menu[open], [data-bulk] input[name=id]:checked, "
-  + "form[data-typed], form :is(input, textarea):focus)";
+  + "form[data-typed], form :is(input:not([type=checkbox]), textarea):focus)";
 
 function lookAgain() {
   clearTimeout(live.timer);
@@ -186,6 +186,11 @@ function onSubmit(event) {
 }
 
 document.addEventListener("submit", onSubmit);
+// What is wrong in a folded group is shown, not complained of in silence.
+document.addEventListener("invalid", (event) => {
+  const folded = event.target.closest("details:not([open])");
+  if (folded) folded.open = true;
+}, true);
 document.addEventListener("keydown", onKey);
 document.addEventListener("change", onChange);
 document.addEventListener("click", onClick);

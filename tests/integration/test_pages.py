@@ -19,7 +19,7 @@ from deployments.models import Maintenance, Plan, Run, StateVersion, WorkerHost
 from deployments.runstatus import RunStatus
 from deployments.views import bulk, stacks
 from deployments.views.frame import Frame
-from tenants import blueprints, secrets
+from tenants import blueprints, inputs, secrets
 from tenants.models import AuditEntry, Region, Release, SharedEnvironment, Stack, Tenant, User
 from tenants.models.stacks import Condition
 from tests import factories
@@ -320,6 +320,36 @@ def test_an_output_of_many_values_is_no_json(world: World):
     world.stack.save()
     text = world.client("viewer").get(reverse("tenant", args=tenant_of(world))).content.decode()
     assert '<span class="text-secondary">app</span> 10.0.0.4' in text
+
+
+def test_an_action_that_would_be_refused_says_so_before_the_click(world: World):
+    client = world.client("operator")
+    address = reverse("stack_action", args=(*stack_of(world), "change"))
+    why = "acme needs sharedlab, which is not installed yet. Install sharedlab first."
+    assert why not in client.get(address).content.decode()
+    Stack.objects.filter(pk=world.environment.stack.pk).update(resource_count=0)
+    assert why in client.get(address).content.decode()
+
+
+def test_of_many_inputs_the_untouched_groups_are_folded(world: World, monkeypatch):
+    client = world.client("operator")
+    address = reverse("stack_inputs", args=stack_of(world))
+    folded = '<details class="card o-group-card"><summary'
+    assert folded not in client.get(address).content.decode()
+    monkeypatch.setattr(inputs, "FOLDED_FROM", 3)
+    before = client.get(address).content.decode()
+    groups = before.split("<details")[1:]
+    assert folded in before
+    # Required and not to be guessed: open.
+    assert any('name="in-admin_password"' in g and " open" in g.split(">")[0] for g in groups)
+    refused = client.post(address, {"in-channels": "many"}).content.decode()
+    groups = refused.split("<details")[1:]
+    assert any("is-wrong" in g and " open" in g.split(">")[0] for g in groups)
+
+
+def test_an_empty_choice_is_a_word(world: World):
+    text = world.client("admin").get(reverse("tenant_new")).content.decode()
+    assert "choose…" in text and "-----" not in text
 
 
 def test_operator_sees_the_actions_that_fit_an_installed_stack(world: World):
@@ -660,6 +690,16 @@ def test_empty_portal_has_a_way_on_for_every_list(db: None):
         response = client.get(reverse(name))
         assert response.status_code == 200, name
         assert 'class="o-empty' in response.content.decode(), name
+
+
+def test_a_region_without_any_account_says_where_one_is_added(db: None):
+    client = Client()
+    client.force_login(factories.make_user("dana", role="admin"))
+    text = client.get(reverse("region_new")).content.decode()
+    assert "There is no cloud account yet." in text
+    assert reverse("admin:tenants_cloudaccount_add") in text
+    factories.make_region()
+    assert "no cloud account yet" not in client.get(reverse("region_new")).content.decode()
 
 
 def test_every_status_and_condition_has_a_look():
