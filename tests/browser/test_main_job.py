@@ -100,6 +100,16 @@ def test_a_list_after_the_session_has_ended_goes_to_sign_in(signed_in):
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
+def test_sign_in_fits_a_telephone(chromium, portal):
+    context = chromium.new_context(base_url=portal.url, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto("/sign-in/")
+    for part in (page.get_by_label("Password", exact=True), page.get_by_role("heading")):
+        box = part.first.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    context.close()
+
+
 def test_it_works_without_javascript(chromium, portal):
     context = chromium.new_context(base_url=portal.url, java_script_enabled=False)
     page = context.new_page()

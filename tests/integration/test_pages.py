@@ -532,7 +532,10 @@ def test_dashboard_shows_what_needs_somebody_first(world: World):
 def test_dashboard_of_somebody_without_a_role_says_how_to_get_one(world: World):
     client = Client()
     client.force_login(factories.make_user("eve"))
-    assert "You hold no role yet" in client.get("/").content.decode()
+    text = client.get("/").content.decode()
+    assert "You hold no role yet" in text
+    # Its own page does not exist for them either.
+    assert reverse("workers") not in text and world.host.name not in text
 
 
 def test_dashboard_draws_no_more_tiles_than_fit(world: World, monkeypatch):
