@@ -79,13 +79,17 @@ def test_another_browser_sees_it_move_without_a_reload(signed_in, portal):
     assert page.evaluate("window.stayed")
 
 
-def test_a_tenants_title_moves_with_the_rest_of_its_page(signed_in, portal):
+def test_a_stacks_title_moves_with_the_rest_of_its_page(signed_in, portal):
     page = signed_in
-    open_tenant(page, "globex")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Environments").click()
+    page.get_by_role("link", name="sharedlab", exact=True).click()
+    expect(status(page)).to_contain_text("In service")
     page.evaluate("window.stayed = true")
-    queued = portal.manage("run_action", "globex", "change", "--set", "channels=76", "--json")
+    change = ("change", "--set", "rtpengine_nodes=3")
+    queued = portal.manage("run_action", "sharedlab", *change, "--json")
     assert queued.returncode == 0, queued.stdout + queued.stderr
     expect(status(page)).to_contain_text("To confirm", timeout=SLOW)
+    assert page.evaluate("window.stayed")
     page.get_by_role("link", name="Review plan").click()
     page.get_by_role("button", name="Discard plan").click()
     expect(status(page)).to_contain_text("Discarded", timeout=SLOW)
@@ -96,7 +100,7 @@ def test_a_list_after_the_session_has_ended_goes_to_sign_in(signed_in):
     page.goto("/tenants/")
     page.context.clear_cookies()
     page.get_by_label("Name or customer").fill("acme")
-    page.wait_for_url("**/sign-in/?next=*")
+    page.wait_for_url(re.compile(r"/sign-in/\?next=/tenants/"))
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
