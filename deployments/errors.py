@@ -106,6 +106,12 @@ class PlanStale(DeploymentError):
     message = _("The plan no longer fits: %(fact)s was %(then)s at plan time and is %(now)s here.")
 
 
+class PlanOutdated(PlanStale):
+    """What the plan was made from was changed since."""
+
+    message = _("The plan no longer fits: %(fact)s changed after it was made.")
+
+
 class PlanExpired(DeploymentError):
     """Nobody confirmed in time."""
 
@@ -290,7 +296,10 @@ class SharedNotInstalled(DeploymentError):
 class DependentsStand(DeploymentError):
     """The shared environment has tenants with resources."""
 
-    message = _("%(stack)s still carries %(count)s installed tenant(s), such as %(names)s.")
+    message = _(
+        "%(stack)s still carries %(count)s installed tenant(s), such as %(names)s. "
+        "Destroy them first."
+    )
 
 
 class BlueprintBroken(DeploymentError):

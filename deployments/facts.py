@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deployments.errors import PlanStale
+from deployments.errors import PlanOutdated, PlanStale
 from deployments.models import Plan, Run
 from tenants import blueprints, secrets
 from tenants.effective import canonical_digest, effective_inputs, shared_outputs
@@ -11,14 +11,16 @@ from tenants.models import Stack
 # In the order of how much they tell a person.
 NAMES = {
     "terraform_version": "Terraform",
-    "blueprint_digest": "the digest of the blueprint",
-    "inputs_digest": "the digest of the stack's inputs",
-    "secret_versions": "the set of the stack's secrets",
-    "shared_outputs_digest": "the digest of the shared environment's outputs",
+    "blueprint_digest": "the blueprint",
+    "inputs_digest": "the stack's inputs",
+    "secret_versions": "the stack's secrets",
+    "shared_outputs_digest": "the outputs of the shared environment",
     "state_lineage": "the state's lineage",
     "state_serial": "the state's serial",
     "provider_mirror": "the provider mirror",
 }
+# What these were and are says nothing to a person.
+CHANGED = {"blueprint_digest", "inputs_digest", "secret_versions", "shared_outputs_digest"}
 
 
 def portal_facts(stack: Stack) -> dict[str, Any]:
@@ -35,6 +37,8 @@ def first_difference(then: dict[str, Any], now: dict[str, Any]) -> PlanStale | N
     """Return the refusal for the first fact that differs; facts unknown now are not judged."""
     for key, name in NAMES.items():
         if key in now and then.get(key) != now[key]:
+            if key in CHANGED:
+                return PlanOutdated(fact=name)
             return PlanStale(fact=name, then=_short(then.get(key)), now=_short(now[key]))
     return None
 
@@ -46,9 +50,4 @@ def stale(run: Run) -> PlanStale | None:
 
 
 def _short(value: Any) -> str:
-    if value is None:
-        return "unknown"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} v{version}" for name, version in sorted(value.items())) or "none"
-    text = str(value)
-    return text[:12] if len(text) == 64 else text
+    return "unknown" if value is None else str(value)

@@ -19,6 +19,7 @@ from tenants.models.stacks import Condition
 
 # So many stacks are named one by one in a query; more are left to a sub-query.
 NAMED_STACKS = 500
+MOST_DIGITS = 18
 ARCHIVED = [("1", _("archived")), ("all", _("all, archived too"))]
 CONDITIONS = [("attention", _("Needs somebody")), *Condition.choices]
 
@@ -196,7 +197,8 @@ class RunFilter(PortalFilterSet):
             return queryset.filter(public_id=value)
         wanted, __, number = value.partition("#")
         if number.strip().isdecimal():
-            queryset = queryset.filter(number=int(number))
+            # A number that no run can have is asked for all the same: it hits nothing.
+            queryset = queryset.filter(number=int(number.strip()[:MOST_DIGITS]))
         visible = Stack.objects.visible_to(self.request.user)
         stacks = visible.filter(name__icontains=wanted.strip())
         ids: Any = _ids(stacks[: NAMED_STACKS + 1])

@@ -40,6 +40,7 @@ def one_of(label: Any, choices: Any, **more: Any) -> forms.ChoiceField:
 
 def row_of(label: Any, **more: Any) -> forms.ModelChoiceField:
     """Return a choice among rows; the form sets the rows that the person may see."""
+    more.setdefault("empty_label", _("choose…") if more.get("required", True) else _("none"))
     return forms.ModelChoiceField(label=label, queryset=None, widget=forms.Select(SELECT), **more)
 
 

@@ -30,6 +30,8 @@ from tenants.input_fields import (
 
 # An object with more attributes than this is easier to write as JSON.
 MAX_ATTRIBUTES = 12
+# In a form of more inputs than these, groups in which nothing was set are folded.
+FOLDED_FROM = 30
 _YES_NO = (
     ("", gettext_lazy("not set")),
     ("true", gettext_lazy("yes")),
@@ -63,6 +65,15 @@ class InputGroup:
     title: str
     help: str
     rows: tuple[InputRow, ...]
+    is_open: bool = True
+
+
+def _wants_a_look(row: InputRow) -> bool:
+    """Tell whether a row was set, has to be set, or was refused."""
+    is_refused = any(field.errors for field in row.fields)
+    return (
+        is_refused or row.is_set or row.variable.required or not (row.is_default or row.is_secret)
+    )
 
 
 class InputsForm(forms.Form):
@@ -145,7 +156,8 @@ class InputsForm(forms.Form):
         for group in self.kind.groups:
             rows = tuple(self._row(n) for n in group.variables if n in shown)
             if rows:
-                result.append(InputGroup(group.title, group.help, rows))
+                is_open = len(shown) <= FOLDED_FROM or any(map(_wants_a_look, rows))
+                result.append(InputGroup(group.title, group.help, rows, is_open))
         return result
 
     def _row(self, name: str) -> InputRow:

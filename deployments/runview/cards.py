@@ -1,6 +1,5 @@
 """Header and side cards of a run: who, why, where; the small print; outputs."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +12,7 @@ from deployments import looks
 from deployments.links import link, owner_link
 from deployments.models import Plan, Run, RunEvent, RunStep, WorkerHost
 from deployments.runview.panels import time_limits
-from deployments.runview.words import initials, lasted
+from deployments.runview.words import initials, lasted, shown
 from tenants.blueprints import Kind
 from tenants.models import Stack
 
@@ -237,17 +236,9 @@ def outputs_of(stack: Stack, kind: Kind | None) -> list[OutputLine]:
         pairs = ()
         if isinstance(raw, dict) and all(isinstance(v, str | int | float) for v in raw.values()):
             pairs = tuple((key, str(item)) for key, item in raw.items())
-        value = "" if secret or pairs else _plain(raw)
+        value = "" if secret or pairs else shown(raw)
         declared = kind.outputs.get(name) if kind is not None else None
         href = value if value.startswith("https://") else ""
         told = declared.description if declared is not None else ""
         found.append(OutputLine(name, value, secret, href, told, pairs))
     return found
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
-        return ", ".join(map(str, value))
-    return json.dumps(value, ensure_ascii=False)

@@ -267,8 +267,11 @@ def _discarded(run: Run, events: Sequence[RunEvent]) -> Note:
 
 
 def _canceled(run: Run, steps: Sequence[RunStep]) -> Note:
-    text = sentence(run.cancel_because or run.error)
+    title = sentence(run.cancel_because or run.error) or _("Canceled.")
+    comment = (run.cancel_because or {}).get("comment", "")
+    text = f"“{comment}”" if comment else ""
     if run.was_forced:
+        text = f"{title} {text}"
         text += " " + _("It was killed: the state may not fit reality, so the stack is suspect.")
         return Note("lost", "bolt", _("Stopped by force."), text, is_alert=True)
     cut = max((int(step.progress.get("failed") or 0) for step in steps), default=0)
@@ -285,7 +288,7 @@ def _canceled(run: Run, steps: Sequence[RunStep]) -> Note:
         text += " " + _("What was done before stands; the rest is not done.")
     else:
         text += " " + _("Nothing was changed.")
-    return Note("idle", "ban", _("Canceled."), text)
+    return Note("idle", "ban", title, text)
 
 
 def _lost(run: Run) -> Note:

@@ -160,7 +160,7 @@ def checks(run: Run, danger: Danger | None) -> tuple[list[Check], str]:
         blocked = why
     refusal = _expired(run) or facts.stale(run)
     if refusal is not None:
-        found.append(Check("bad", "clock-x", _("The plan no longer fits"), str(refusal)))
+        found.append(Check("bad", "clock-x", _("Cannot be applied"), str(refusal)))
         blocked = blocked or str(refusal)
     elif run.plan_expires_at:
         text = _("inputs, secrets and blueprint are as they were")
@@ -210,7 +210,7 @@ def _canceling(run: Run, rights: Rights) -> Canceling:
     return Canceling(
         by=run.cancel_by,
         at=asked,
-        why=sentence(run.cancel_because),
+        why=(run.cancel_because or {}).get("comment", ""),
         force_at=force_at,
         grace_until=asked + timedelta(seconds=grace),
         force_s=settings.FORCE_CANCEL_AFTER_S,
@@ -232,7 +232,7 @@ def _again(run: Run, kind: Kind | None) -> Again | None:
     elif action.when == "new" and run.stack.is_installed:
         blocked = _("%s is installed already: use another action.") % run.stack.name
     elif action.when == "installed" and not run.stack.is_installed:
-        blocked = _("%s has no resources.") % run.stack.name
+        blocked = _("%s has no resources: install it first.") % run.stack.name
     is_retry = run.status in (S.ERRORED, S.CANCELED, S.DISCARDED, S.LOST)
     return Again(
         label=_("Retry as a new run") if is_retry else _("Run again"),

@@ -1,7 +1,9 @@
 """Small words of a run's page: durations, addresses, names of people."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
@@ -117,7 +119,7 @@ def either(names: Sequence[str], most: int = 3) -> str:
     """Return names of which one will do: `Alice, Dana or Mateo`."""
     if len(names) > most:
         kept = ", ".join(names[:most])
-        return _("%(names)s or one of %(n)s more") % {"names": kept, "n": len(names) - most}
+        return _("%(names)s or %(n)s more") % {"names": kept, "n": len(names) - most}
     if len(names) > 1:
         return _("%(names)s or %(last)s") % {"names": ", ".join(names[:-1]), "last": names[-1]}
     return names[0] if names else ""
@@ -129,3 +131,16 @@ def initials(name: str) -> str:
         return ""
     parts = name.replace(".", " ").replace("_", " ").split() or ["?"]
     return (parts[0][0] + (parts[-1][0] if len(parts) > 1 else "")).upper()
+
+
+def shown(value: Any) -> str:
+    """Return a plain input or output as one line of text."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
+        return ", ".join(map(str, value)) or "–"
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False) if value else "–"
+    return str(value)

@@ -11,7 +11,7 @@ from deployments.services.decisions import (
 from deployments.services.fleet import declare_host_gone, set_draining, set_maintenance
 from deployments.services.handed import show_handed
 from deployments.services.lifecycle import advance, end_run
-from deployments.services.queueing import queue_run, retry_run
+from deployments.services.queueing import obstacle, queue_run, retry_run
 from deployments.services.stacks import archive, mark_suspect, review_stack
 from deployments.services.states import rollback_state
 from deployments.services.unlocking import unlock_state
@@ -29,6 +29,7 @@ __all__ = [
     "hold_run",
     "lock_place",
     "mark_suspect",
+    "obstacle",
     "queue_run",
     "retry_run",
     "review_stack",

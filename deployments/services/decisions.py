@@ -89,7 +89,8 @@ def _expired(run: Run) -> PlanExpired | None:
 def _discard(actor: Actor, run: Run, reason: DeploymentError | None, comment: str = "") -> None:
     stored = reason.to_json() if reason else None
     advance(run, S.DISCARDED, actor=actor, detail=reason, comment=comment, error=stored)
-    audit.record(actor.because(comment), "run.discard", run, after={"because": stored})
+    after = {"because": stored} if stored else None
+    audit.record(actor.because(comment), "run.discard", run, after=after)
 
 
 def discard_run(
@@ -123,7 +124,7 @@ def cancel_run(
             return run
         why = because or CanceledBy(by=actor.name)
         run.cancel_requested_at, run.cancel_mode = timezone.now(), "graceful"
-        run.cancel_by, run.cancel_because = actor.name, why.to_json()
+        run.cancel_by, run.cancel_because = actor.name, {**why.to_json(), "comment": comment}
         run.save(
             update_fields=["cancel_requested_at", "cancel_mode", "cancel_by", "cancel_because"]
         )

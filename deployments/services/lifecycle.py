@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from deployments import doorbell, notify
@@ -117,7 +117,7 @@ def refresh_condition(stack: Stack) -> None:
         now = Condition.TO_CONFIRM
     elif statuses:
         now = Condition.RUNNING
-    elif _last_change_errored(stack):
+    elif _last_change_failed(stack):
         now = Condition.ERRORED
     elif drift:
         now = Condition.DRIFT
@@ -128,16 +128,15 @@ def refresh_condition(stack: Stack) -> None:
         Stack.objects.filter(pk=stack.pk).update(condition=now)
 
 
-def _last_change_errored(stack: Stack) -> bool:
-    """Tell whether the last ended run errored; one that was canceled or discarded says nothing."""
-    told = (S.APPLIED, S.ERRORED, S.PLANNED_AND_FINISHED)
-    last = (
-        Run.objects.filter(stack=stack, status__in=told)
-        .order_by("-id")
-        .values_list("status", flat=True)
-        .first()
-    )
-    return last == S.ERRORED
+def _last_change_failed(stack: Stack) -> bool:
+    """Tell whether the last run that says something errored, or was canceled half-way.
+
+    One that was discarded, or canceled before its apply, says nothing.
+    """
+    told = Q(status__in=(S.APPLIED, S.ERRORED, S.PLANNED_AND_FINISHED))
+    half_way = Q(status=S.CANCELED, apply_started_at__isnull=False)
+    runs = Run.objects.filter(told | half_way, stack=stack).order_by("-id")
+    return runs.values_list("status", flat=True).first() in (S.ERRORED, S.CANCELED)
 
 
 def next_number(stack: Stack) -> int:

@@ -25,7 +25,7 @@ from deployments.services.lifecycle import next_number, refresh_condition
 from deployments.services.params import check_params
 from deployments.services.points import return_to_point
 from deployments.services.preparing import refuse_archived, repeated, with_providers
-from omlsaas.lib.refusals import sentence
+from omlsaas.lib.refusals import Refusal, sentence
 from tenants import access, audit, blueprints, secrets
 from tenants import services as tenants_services
 from tenants.actors import Actor
@@ -126,6 +126,15 @@ def _write(actor: Actor, run: Run) -> None:
     if run.params:
         after["params"] = run.params
     audit.record(actor, "run.queue", run, after=after)
+
+
+def obstacle(stack: Stack, action: Action) -> Refusal | None:
+    """Return why the action would be refused as things stand, whatever is typed; None if not."""
+    try:
+        _check(stack, action, None)
+    except Refusal as refusal:
+        return refusal
+    return None
 
 
 def _check(stack: Stack, action: Action, typed_name: str | None) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from deployments import services
-from deployments.errors import ParamsRefused, StackSuspect
+from deployments.errors import ParamsRefused
 from deployments.forms import row_of, text
 from deployments.links import link, owner_link
 from deployments.models import Run
@@ -22,7 +22,7 @@ from deployments.runstatus import OPEN
 from deployments.steps.kinds import KINDS
 from deployments.views.doors import attempt, find, require
 from deployments.views.stacks import fits
-from omlsaas.lib.refusals import Refusal, sentence
+from omlsaas.lib.refusals import Refusal
 from tenants import audit, blueprints, secrets
 from tenants import services as tenants_services
 from tenants.actors import from_request
@@ -199,9 +199,10 @@ def _consequences(stack: Stack, kind: Kind, action: Action) -> list[tuple[str, s
         else:
             words = _("You read the plan first: nothing happens until somebody confirms it.")
             said.append(("run", "hand-stop", words))
-    if stack.state_suspect and not action.is_plan_only:
-        why = sentence(stack.suspect_reason)
-        said.insert(0, ("lost", "alert-octagon", str(StackSuspect(stack=stack, why=why))))
+    refusal = services.obstacle(stack, action)
+    if refusal is not None:
+        tone, icon = ("lost", "alert-octagon") if stack.state_suspect else ("bad", "ban")
+        said.insert(0, (tone, icon, str(refusal)))
     holder = Run.objects.filter(stack=stack, status__in=OPEN).order_by("id").first()
     if holder is not None:
         words = _("Run %(number)s (%(status)s) holds %(name)s: this one waits until it has ended.")

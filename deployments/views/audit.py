@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from deployments.filters import AuditFilter
 from deployments.links import link
 from deployments.listing import Column, Listing, export, show
-from deployments.rows import audit_rows
+from deployments.rows import NOTHING, audit_rows
 from omlsaas.lib.refusals import sentence
 from tenants.audit import ACTIONS
 from tenants.models import AuditEntry, User
@@ -103,6 +103,8 @@ def changed(before: Any, after: Any) -> list[tuple[str, str | None, str | None]]
 
 
 def _plain(value: Any) -> str:
+    if value is None:
+        return NOTHING
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -134,6 +134,8 @@ def _errored(stack: Any, run: Any) -> Need:
         return Need("bad", "circle-x", stack.name, "", _page(stack), _("Look"))
     words = {"name": stack.name, "action": run.action_label.lower()}
     title = _("%(name)s: %(action)s errored") % words
+    if run.status == RunStatus.CANCELED:
+        title = _("%(name)s: %(action)s canceled half-way") % words
     href = link("run", run.public_id)
     text = sentence(run.error)
     return Need("bad", "circle-x", title, text, href, _("Read log"), when=run.ended_at)

@@ -138,7 +138,9 @@ def region_new(request: HttpRequest) -> HttpResponse:
         made = attempt(form, lambda: services.create_region(actor, **data), name_field="slug")
         if made is not None:
             return redirect(link("region", made.public_id))
-    return render(request, "deployments/region_new.html", {"form": form, "section": "regions"})
+    has_accounts = form.fields["account"].queryset.exists()
+    context = {"form": form, "section": "regions", "has_accounts": has_accounts}
+    return render(request, "deployments/region_new.html", context)
 
 
 def region_archive(request: HttpRequest, region_id: str) -> HttpResponse:

@@ -1,6 +1,5 @@
 """The page of one stack, for a tenant and for a shared environment alike."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,8 @@ from deployments import looks
 from deployments.links import link
 from deployments.models import StateVersion
 from deployments.runstatus import OPEN
+from deployments.runview.cards import outputs_of
+from deployments.runview.words import shown
 from deployments.services.unlocking import holder_of
 from deployments.urgency import RUN_COLUMNS
 from deployments.views import backups
@@ -28,6 +29,8 @@ from tenants.models import AuditEntry, SharedEnvironment, Stack, Tenant, User
 from tenants.models.stacks import Condition
 
 RUNS_SHOWN = 8
+# Of more inputs than these only what differs from the defaults is shown, until asked for all.
+INPUTS_SHOWN = 30
 AUDIT_SHOWN = 7
 VERSIONS_SHOWN = 6
 ICONS = {
@@ -65,17 +68,6 @@ class InputLine:
     is_own: bool = False
 
 
-@dataclass(frozen=True)
-class OutputLine:
-    """One output of the stack."""
-
-    name: str
-    description: str
-    value: str
-    is_sensitive: bool
-    href: str = ""
-
-
 def stack_page(
     request: HttpRequest, owner: Tenant | SharedEnvironment, template: str, *, section: str
 ) -> HttpResponse:
@@ -108,7 +100,7 @@ def stack_page(
         .first()
     )
     context |= _runs(stack)
-    context |= _blueprint(request.user, stack)
+    context |= _blueprint(request.user, stack, has_all_inputs="all" in request.GET)
     context["versions"] = _state_versions(stack)
     context["entries"] = _entries(request.user, owner)
     context["pins"] = list(owner.pins.order_by("component")) if stack.tenant_id else []
@@ -139,23 +131,38 @@ def _runs(stack: Stack) -> dict[str, Any]:
     return {"runs": runs, "open_runs": open_runs, "run_total": stack.run_count}
 
 
-def _blueprint(user: User, stack: Stack) -> dict[str, Any]:
+def _blueprint(user: User, stack: Stack, *, has_all_inputs: bool) -> dict[str, Any]:
     """Return what needs the blueprint; with a broken one the page says so and goes on."""
     try:
         blueprint = blueprints.load(stack.blueprint)
         kind = blueprint.kinds[stack.kind]
     except (blueprints.BlueprintFlawed, LookupError, OSError) as error:
-        return {"flaw": str(error) or stack.blueprint, "buttons": [], "outputs": _outputs(stack)}
+        outputs = outputs_of(stack, None)
+        return {"flaw": str(error) or stack.blueprint, "buttons": [], "outputs": outputs}
+    groups = input_groups(stack, kind)
+    total = sum(len(group["lines"]) for group in groups)
     return {
         "blueprint": blueprint,
         "kind": kind,
         "buttons": buttons(user, stack, kind),
-        "groups": input_groups(stack, kind),
+        "groups": groups if has_all_inputs or total <= INPUTS_SHOWN else _that_differ(groups),
+        "input_total": total,
+        "may_fold": total > INPUTS_SHOWN,
+        "has_all_inputs": has_all_inputs,
         "lacking": [kind.label(name) for name in _lacking(stack, kind)],
-        "outputs": _outputs(stack, kind),
+        "outputs": outputs_of(stack, kind),
         "backups": backups.panel(user, stack, kind),
         "is_outdated": bool(stack.blueprint_digest) and stack.blueprint_digest != blueprint.digest,
     }
+
+
+def _that_differ(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the groups with those inputs alone that were set, or are not applied yet."""
+    found = [
+        {**group, "lines": [x for x in group["lines"] if x.is_own or x.applied is not None]}
+        for group in groups
+    ]
+    return [group for group in found if group["lines"]]
 
 
 def _lacking(stack: Stack, kind: Kind) -> list[str]:
@@ -240,42 +247,6 @@ def _line(
         before = stack.applied_inputs.get(name, variable.default)
         applied = shown(before) if before != value else None
     return InputLine(name, kind.label(name), shown(value), source, False, True, applied, is_own)
-
-
-def shown(value: Any) -> str:
-    """Return a plain input as one line of text."""
-    if value is None or value == "":
-        return "–"
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
-        return ", ".join(map(str, value)) or "–"
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False) if value else "–"
-    return str(value)
-
-
-def _outputs(stack: Stack, kind: Kind | None = None) -> list[OutputLine]:
-    names = list(stack.outputs)
-    if kind is not None and kind.outputs_shown:
-        first = [name for name in kind.outputs_shown if name in stack.outputs]
-        names = first + [n for n in names if n not in first and stack.outputs[n].get("sensitive")]
-    found = []
-    for name in names:
-        output = stack.outputs[name]
-        declared = kind.outputs.get(name) if kind else None
-        value = "" if output.get("sensitive") else shown(output.get("value"))
-        is_link = value.startswith("https://")
-        found.append(
-            OutputLine(
-                name,
-                declared.description if declared else "",
-                value,
-                bool(output.get("sensitive")),
-                value if is_link else "",
-            )
-        )
-    return found
 
 
 def _state_versions(stack: Stack) -> list[StateVersion]:

@@ -64,8 +64,10 @@ function refreshTimes() {
 // data-live="stk_…" only when that stack has changed.
 const live = { socket: null, tries: 0, timer: 0, all: false, stacks: new Set() };
 
-// Nothing moves under a pointer that is on a tile, in an open menu or among ticked rows.
-const BUSY = ":is(.o-tiles:hover, details.o-menu[open], [data-bulk] input[name=id]:checked)";
+// Nothing moves under a pointer that is on a tile, in an open menu, among ticked rows or in a form
+// that somebody fills in.
+const BUSY = ":is(.o-tiles:hover, details.o-menu[open], [data-bulk] input[name=id]:checked, "
+  + "form[data-typed], form :is(input:not([type=checkbox]), textarea):focus)";
 
 function lookAgain() {
   clearTimeout(live.timer);
@@ -149,7 +151,10 @@ function countSelected(form) {
 
 function onChange(event) {
   const form = event.target.closest("[data-bulk]");
-  if (!form) return;
+  if (!form) {
+    event.target.form?.setAttribute("data-typed", "");
+    return;
+  }
   if (event.target.matches("[data-select-page]")) {
     for (const box of $$("input[name=id]", form)) box.checked = event.target.checked;
   }
@@ -163,7 +168,7 @@ async function onClick(event) {
   }
   const copy = event.target.closest("[data-copy]");
   if (copy) {
-    await navigator.clipboard?.writeText(copy.dataset.copy);
+    await navigator.clipboard.writeText(copy.dataset.copy);
     const icon = $(".ti", copy);
     icon.className = "ti ti-check";
     setTimeout(() => { icon.className = "ti ti-copy"; }, 1_500);
@@ -181,6 +186,11 @@ function onSubmit(event) {
 }
 
 document.addEventListener("submit", onSubmit);
+// What is wrong in a folded group is shown, not complained of in silence.
+document.addEventListener("invalid", (event) => {
+  const folded = event.target.closest("details:not([open])");
+  if (folded) folded.open = true;
+}, true);
 document.addEventListener("keydown", onKey);
 document.addEventListener("change", onChange);
 document.addEventListener("click", onClick);

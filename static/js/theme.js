@@ -2,6 +2,8 @@
 (() => {
   const root = document.documentElement;
   root.classList.add("js");
+  // Browsers give a clipboard to pages over HTTPS and of this machine only.
+  if (navigator.clipboard) root.classList.add("can-copy");
   const system = matchMedia("(prefers-color-scheme: dark)");
   const apply = () => {
     const wanted = root.dataset.theme || "auto";

@@ -79,6 +79,41 @@ def test_another_browser_sees_it_move_without_a_reload(signed_in, portal):
     assert page.evaluate("window.stayed")
 
 
+def test_a_stacks_title_moves_with_the_rest_of_its_page(signed_in, portal):
+    page = signed_in
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Environments").click()
+    page.get_by_role("link", name="sharedlab", exact=True).click()
+    expect(status(page)).to_contain_text("In service")
+    page.evaluate("window.stayed = true")
+    change = ("change", "--set", "rtpengine_nodes=3")
+    queued = portal.manage("run_action", "sharedlab", *change, "--json")
+    assert queued.returncode == 0, queued.stdout + queued.stderr
+    expect(status(page)).to_contain_text("To confirm", timeout=SLOW)
+    assert page.evaluate("window.stayed")
+    page.get_by_role("link", name="Review plan").click()
+    page.get_by_role("button", name="Discard plan").click()
+    expect(status(page)).to_contain_text("Discarded", timeout=SLOW)
+
+
+def test_a_list_after_the_session_has_ended_goes_to_sign_in(signed_in):
+    page = signed_in
+    page.goto("/tenants/")
+    page.context.clear_cookies()
+    page.get_by_label("Name or customer").fill("acme")
+    page.wait_for_url(re.compile(r"/sign-in/\?next=/tenants/"))
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_sign_in_fits_a_telephone(chromium, portal):
+    context = chromium.new_context(base_url=portal.url, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto("/sign-in/")
+    for part in (page.get_by_label("Password", exact=True), page.get_by_role("heading")):
+        box = part.first.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    context.close()
+
+
 def test_it_works_without_javascript(chromium, portal):
     context = chromium.new_context(base_url=portal.url, java_script_enabled=False)
     page = context.new_page()

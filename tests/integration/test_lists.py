@@ -309,6 +309,13 @@ def test_stored_refusal_is_shown_as_its_sentence(alice: Client, three: dict):
     assert "acme has no action “x”. It has: install." in alice.get("/audit/").content.decode()
 
 
+def test_nothing_in_an_entry_is_no_null(alice: Client, three: dict):
+    say("stack.inputs", three["acme"], before={"zone": None}, after={"zone": "UTC"})
+    text = alice.get("/audit/").content.decode()
+    assert "null" not in text.split("<tbody>")[1]
+    assert '<span class="o-was">–</span>' in text
+
+
 def counted(client: Client) -> Callable[[str], int]:
     """Return what reads a list's total."""
     return lambda address: int(

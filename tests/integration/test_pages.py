@@ -17,9 +17,9 @@ from django.utils import timezone
 from deployments.looks import CONDITION_LOOKS, RUN_LOOKS
 from deployments.models import Maintenance, Plan, Run, StateVersion, WorkerHost
 from deployments.runstatus import RunStatus
-from deployments.views import bulk
+from deployments.views import bulk, stacks
 from deployments.views.frame import Frame
-from tenants import blueprints, secrets
+from tenants import blueprints, inputs, secrets
 from tenants.models import AuditEntry, Region, Release, SharedEnvironment, Stack, Tenant, User
 from tenants.models.stacks import Condition
 from tests import factories
@@ -297,6 +297,61 @@ def test_viewer_sees_the_tenant_without_buttons(world: World):
     assert "<form" not in text.split("<main", 1)[1]
 
 
+def test_what_moves_on_a_stacks_page_is_fetched_again_as_one(world: World):
+    text = world.client("operator").get(reverse("tenant", args=tenant_of(world))).content.decode()
+    live = text.split('<div id="stack" data-live', 1)[1]
+    for part in ("<h1>acme</h1>", "/actions/change/", 'id="runs"'):
+        assert part in live
+
+
+def test_of_many_inputs_those_that_differ_are_shown_and_all_when_asked(world: World, monkeypatch):
+    world.stack.desired_inputs = {"channels": 97}
+    world.stack.save()
+    address = reverse("tenant", args=tenant_of(world))
+    monkeypatch.setattr(stacks, "INPUTS_SHOWN", 3)
+    few, every = (world.client("viewer").get(address + q).content.decode() for q in ("", "?all"))
+    assert "Simultaneous calls" in few and "Keep recordings" not in few
+    assert "Simultaneous calls" in every and "Keep recordings" in every
+    assert 'href="?all#inputs"' in few
+
+
+def test_an_output_of_many_values_is_no_json(world: World):
+    world.stack.outputs = {"addresses": {"value": {"app": "10.0.0.4"}}}
+    world.stack.save()
+    text = world.client("viewer").get(reverse("tenant", args=tenant_of(world))).content.decode()
+    assert '<span class="text-secondary">app</span> 10.0.0.4' in text
+
+
+def test_an_action_that_would_be_refused_says_so_before_the_click(world: World):
+    client = world.client("operator")
+    address = reverse("stack_action", args=(*stack_of(world), "change"))
+    why = "acme needs sharedlab, which is not installed yet. Install sharedlab first."
+    assert why not in client.get(address).content.decode()
+    Stack.objects.filter(pk=world.environment.stack.pk).update(resource_count=0)
+    assert why in client.get(address).content.decode()
+
+
+def test_of_many_inputs_the_untouched_groups_are_folded(world: World, monkeypatch):
+    client = world.client("operator")
+    address = reverse("stack_inputs", args=stack_of(world))
+    folded = '<details class="card o-group-card"><summary'
+    assert folded not in client.get(address).content.decode()
+    monkeypatch.setattr(inputs, "FOLDED_FROM", 3)
+    before = client.get(address).content.decode()
+    groups = before.split("<details")[1:]
+    assert folded in before
+    # Required and not to be guessed: open.
+    assert any('name="in-admin_password"' in g and " open" in g.split(">")[0] for g in groups)
+    refused = client.post(address, {"in-channels": "many"}).content.decode()
+    groups = refused.split("<details")[1:]
+    assert any("is-wrong" in g and " open" in g.split(">")[0] for g in groups)
+
+
+def test_an_empty_choice_is_a_word(world: World):
+    text = world.client("admin").get(reverse("tenant_new")).content.decode()
+    assert "choose…" in text and "-----" not in text
+
+
 def test_operator_sees_the_actions_that_fit_an_installed_stack(world: World):
     text = world.client("operator").get(reverse("tenant", args=tenant_of(world))).content.decode()
     offered = set(re.findall(r"/actions/(\w+)/", text))
@@ -477,7 +532,10 @@ def test_dashboard_shows_what_needs_somebody_first(world: World):
 def test_dashboard_of_somebody_without_a_role_says_how_to_get_one(world: World):
     client = Client()
     client.force_login(factories.make_user("eve"))
-    assert "You hold no role yet" in client.get("/").content.decode()
+    text = client.get("/").content.decode()
+    assert "You hold no role yet" in text
+    # Its own page does not exist for them either.
+    assert reverse("workers") not in text and world.host.name not in text
 
 
 def test_dashboard_draws_no_more_tiles_than_fit(world: World, monkeypatch):
@@ -635,6 +693,16 @@ def test_empty_portal_has_a_way_on_for_every_list(db: None):
         response = client.get(reverse(name))
         assert response.status_code == 200, name
         assert 'class="o-empty' in response.content.decode(), name
+
+
+def test_a_region_without_any_account_says_where_one_is_added(db: None):
+    client = Client()
+    client.force_login(factories.make_user("dana", role="admin"))
+    text = client.get(reverse("region_new")).content.decode()
+    assert "There is no cloud account yet." in text
+    assert reverse("admin:tenants_cloudaccount_add") in text
+    factories.make_region()
+    assert "no cloud account yet" not in client.get(reverse("region_new")).content.decode()
 
 
 def test_every_status_and_condition_has_a_look():

@@ -322,6 +322,9 @@ def test_a_stale_plan_says_so_before_the_click(alice, acme):
     acme.save()
     shown = text(page(alice, run))
     assert "This plan cannot be applied any more." in shown
+    # Of digests a person learns nothing.
+    assert "the stack&#x27;s inputs changed after it was made" in shown
+    assert "digest of" not in shown
     assert re.search(r'<button class="btn w-100 mb-2 o-go" disabled', shown)
 
 
@@ -339,6 +342,22 @@ def test_a_run_that_waits_is_canceled_at_once(alice, acme):
     assert post(alice, run, "cancel", {"comment": "no need"}).status_code == 302
     run.refresh_from_db()
     assert run.status == S.CANCELED
+    shown = text(page(alice, run))
+    assert "Canceled by Alice." in shown and "“no need”" in shown
+    assert "Canceled. Canceled" not in shown
+
+
+def test_what_cannot_be_tried_again_leads_to_what_can(alice, acme):
+    acme.resource_count = 4
+    acme.save()
+    shown = text(page(alice, make_run(acme, S.ERRORED)))
+    assert "acme is installed already: use another action." in shown
+    assert "Actions of acme" in shown
+
+
+def test_a_log_without_lines_says_that_they_come(alice, acme):
+    assert "Lines appear here as soon as" in text(page(alice, make_run(acme, S.PENDING)))
+    assert "Lines appear here as soon as" not in text(page(alice, make_run(acme, S.APPLIED)))
 
 
 def test_a_run_at_work_shows_that_it_was_asked_to_stop(alice, acme):
@@ -346,6 +365,7 @@ def test_a_run_at_work_shows_that_it_was_asked_to_stop(alice, acme):
     post(alice, run, "cancel", {"comment": "wrong window"})
     shown = text(page(alice, run))
     assert "Cancel requested" in shown
+    assert "“wrong window”" in shown
     assert "Canceling" in shown
     assert "Force-cancel is for admins." in shown
     assert "/force-cancel" not in shown

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from deployments.errors import IllegalTransition
 from deployments.models import Run, RunEvent
@@ -14,6 +15,19 @@ from tests.factories import make_run, make_tenant
 
 ACTOR = actors.system("test")
 PAIRS = [(old, new) for old in RunStatus for new in RunStatus]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("has_begun", "expected"), [(True, "errored"), (False, "in_service")])
+def test_a_stack_whose_apply_was_canceled_needs_somebody(has_begun, expected):
+    stack = make_tenant().stack
+    stack.resource_count = 3
+    stack.save()
+    begun = {"apply_started_at": timezone.now()} if has_begun else {}
+    run = make_run(stack, RunStatus.APPLYING if has_begun else RunStatus.PLANNING, **begun)
+    advance(run, RunStatus.CANCELED, actor=ACTOR)
+    stack.refresh_from_db()
+    assert stack.condition == expected
 
 
 @pytest.mark.django_db
