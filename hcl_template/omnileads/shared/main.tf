@@ -17,9 +17,6 @@ locals {
   account = data.aws_caller_identity.this.account_id
   aws     = "arn:${data.aws_partition.this.partition}"
 
-  # RTPengine's packages and the SBC's are built for this system.
-  amazon_linux_2 = { owner = "137112412989", name = "amzn2-ami-hvm-*-x86_64-gp2" }
-
   rtpengine_fqdn          = "rtpengine-${var.stack_name}.${var.domain_name}"
   rtpengine_internal_fqdn = "rtpengine-internal-${var.stack_name}.${var.domain_name}"
   sbc_fqdn                = "astsbc-${var.stack_name}.${var.domain_name}"

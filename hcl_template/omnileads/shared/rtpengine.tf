@@ -85,7 +85,7 @@ module "rtpengine" {
   group_name         = "oml-${local.prefix}-rtpengine-EC2"
   region             = var.aws_region
   ami_id             = var.rtpengine_ami_id
-  ami                = local.amazon_linux_2
+  family             = "amazon_linux_2"
   release            = var.rtpengine_version
   size               = var.ec2_size_rtpengine
   disk_gib           = var.disk_size_rtpengine

@@ -153,7 +153,7 @@ module "sbc" {
   group_name         = "oml-${local.prefix}-astsbc-EC2"
   region             = var.aws_region
   ami_id             = var.astsbc_ami_id
-  ami                = local.amazon_linux_2
+  family             = "amazon_linux_2"
   release            = var.astsbc_version
   size               = var.ec2_size_astsbc
   disk_gib           = var.disk_size_astsbc

@@ -34,12 +34,12 @@ override_data {
 }
 
 override_data {
-  target = module.rtpengine.data.aws_ami.this
+  target = module.rtpengine.module.image.data.aws_ami.this
   values = { id = "ami-0aaaaaaaaaaaaaaaa" }
 }
 
 override_data {
-  target = module.sbc.data.aws_ami.this
+  target = module.sbc.module.image.data.aws_ami.this
   values = { id = "ami-0bbbbbbbbbbbbbbbb" }
 }
 
