@@ -22,10 +22,11 @@ locals {
   sbc_fqdn                = "astsbc-${var.stack_name}.${var.domain_name}"
   sbc_internal_fqdn       = "astsbc-internal-${var.stack_name}.${var.domain_name}"
 
-  control_port = 22222 # RTPengine: tenants ask for media
-  carrier_port = 5060  # SBC: carriers
-  tenant_port  = 6060  # SBC: tenants
-  health_port  = 7088  # SBC: load balancer
+  control_port          = 22222 # RTPengine: tenants ask for media
+  rtpengine_health_port = 22223 # RTPengine: load balancer
+  carrier_port          = 5060  # SBC: carriers
+  tenant_port           = 6060  # SBC: tenants
+  health_port           = 7088  # SBC: load balancer
 }
 
 module "network" {
