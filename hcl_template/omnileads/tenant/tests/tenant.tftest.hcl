@@ -168,6 +168,34 @@ run "with_the_dialer" {
   }
 }
 
+run "each_machine_reads_its_own_parameters" {
+  command = plan
+
+  variables {
+    dialer = true
+  }
+
+  override_resource {
+    target          = aws_ssm_parameter.backup_time
+    override_during = plan
+    values          = { arn = "arn:aws:ssm:us-east-2:123456789012:parameter/omlsaas/acme/backup_time" }
+  }
+
+  assert {
+    condition = { for component, arns in local.parameters_read : component => toset([
+      for arn in arns : trimprefix(arn, "arn:aws:ssm:us-east-2:123456789012:parameter/omlsaas/acme/")
+      ]) } == {
+      app        = toset(["admin_password", "ami_password", "dialer_password", "pg_password", "backup_time", "boot/app", "handover/*"])
+      asterisk   = toset(["ami_password", "pg_password", "backup_time", "boot/asterisk"])
+      dialer     = toset(["mysql_password"])
+      kamailio   = toset([])
+      redis      = toset([])
+      websockets = toset([])
+    }
+    error_message = "A machine reads its own boot order and the secrets that it uses, below its tenant's path, nothing else."
+  }
+}
+
 run "dialer_hidden_unless_networks_may" {
   command = plan
 
