@@ -24,7 +24,7 @@ def acme(lab):
 def test_the_services_refuse_it(acme):
     before = secrets.versions(acme)
     for set_it in (
-        lambda: services.save_inputs(TEST, acme, {}, {"in-admin_password": KNOWN}),
+        lambda: services.save_inputs(TEST, acme, {}, {"admin_password": KNOWN}),
         lambda: services.set_secret(TEST, acme, "admin_password", KNOWN),
     ):
         with pytest.raises(InputsRefused) as refused:
@@ -37,7 +37,7 @@ def test_the_services_refuse_it(acme):
 def test_the_form_refuses_it_at_its_field(acme, client):
     client.force_login(make_user("dana", role="admin"))
     address = reverse("stack_inputs", args=[acme.public_id])
-    html = client.post(address, {"admin_password": KNOWN}).content.decode()
+    html = client.post(address, {"in-admin_password": KNOWN}).content.decode()
     assert REASON in html
     assert KNOWN not in html
 
