@@ -52,7 +52,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "omlsaas.lib.requestid.RequestIdMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "omlsaas.lib.staticfiles.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -187,10 +187,11 @@ SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008", "security.W012", "se
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
 
 # --- Runs (docs/run-lifecycle.md) --------------------------------------------------------------
-WORKDIR_ROOT = Path(env.str("WORKDIR_ROOT", str(VAR_ROOT / "workdirs")))
-STATE_ROOT = Path(env.str("STATE_ROOT", str(VAR_ROOT / "state")))
-BLUEPRINT_ROOT = Path(env.str("BLUEPRINT_ROOT", str(BASE_DIR / "hcl_template")))
-TERRAFORM_BIN = env.str("TERRAFORM_BIN", "terraform")
+# Empty means the default: Path("") would be the current folder.
+WORKDIR_ROOT = Path(env.str("WORKDIR_ROOT", "") or VAR_ROOT / "workdirs")
+STATE_ROOT = Path(env.str("STATE_ROOT", "") or VAR_ROOT / "state")
+BLUEPRINT_ROOT = Path(env.str("BLUEPRINT_ROOT", "") or BASE_DIR / "hcl_template")
+TERRAFORM_BIN = env.str("TERRAFORM_BIN", "") or "terraform"
 PROVIDER_MIRROR = env.str("PROVIDER_MIRROR", "")
 # Git remote that gets the inputs of each stack after an apply, and how to sign in there
 # (docs/aws.md). A region may name another one.

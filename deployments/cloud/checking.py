@@ -77,6 +77,12 @@ def _zones(region: Region) -> Answer:
     return Answer(GOOD, "zones", text % words_)
 
 
+def public_zones(route53: Any, name: str) -> list[dict[str, Any]]:
+    """Return the public hosted zones of exactly this name (with its dot) in the account."""
+    listed = route53.list_hosted_zones_by_name(DNSName=name, MaxItems="10")["HostedZones"]
+    return [z for z in listed if z["Name"] == name and not z["Config"].get("PrivateZone")]
+
+
 def _hosted_zone(region: Region) -> Answer:
     route53 = sessions.client(region, "route53")
     name = f"{region.domain_name.rstrip('.')}."
@@ -89,8 +95,7 @@ def _hosted_zone(region: Region) -> Answer:
             return Answer(BAD, "hosted_zone", text % params)
         zones = [found]
     else:
-        listed = route53.list_hosted_zones_by_name(DNSName=name, MaxItems="10")["HostedZones"]
-        zones = [z for z in listed if z["Name"] == name and not z["Config"].get("PrivateZone")]
+        zones = public_zones(route53, name)
     if len(zones) != 1:
         text = _("There are %(count)s public hosted zones of %(name)s in this account. Make one, "
                  "or name the right one by its id.")  # fmt: skip

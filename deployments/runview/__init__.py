@@ -49,6 +49,7 @@ RELATED = (
 )
 # Kinds of step whose projection the page shows.
 _TOLD = ("terraform.init", "terraform.plan", "terraform.apply")
+STATE_AFTER = "state.after"
 
 
 @dataclass(frozen=True)
@@ -345,6 +346,11 @@ class RunPage:
         if self.apply_step is None or not self.stack.outputs or self.run.is_destroy:
             return []
         return outputs_of(self.stack, self.kind)
+
+    @property
+    def has_old_outputs(self) -> bool:
+        """Tell whether the outputs are still those of before: the apply takes them at its end."""
+        return not any(s.kind == STATE_AFTER and s.ended_at is not None for s in self.steps)
 
     @cached_property
     def states(self) -> list[StateVersion]:

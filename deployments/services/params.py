@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from deployments.errors import ParamsRefused
@@ -25,12 +26,18 @@ def choices_of(stack: Stack, param: Param) -> list[tuple[str, str]]:
     if param.choices:
         return [(str(value), str(value)) for value in param.choices]
     if param.choices_from == "restore_points":
-        points = RestorePoint.objects.filter(stack=stack).select_related("run")
-        return [(point.public_id, point_words(point)) for point in points[:CHOICES_SHOWN]]
+        points = points_of(stack)[:CHOICES_SHOWN]
+        return [(point.public_id, point_words(point)) for point in points]
     if param.choices_from:
         rows = _backups(stack, param)[:CHOICES_SHOWN]
         return [(row.file, f"{row.name} ({row.taken_at:%Y-%m-%d %H:%M} UTC)") for row in rows]
     return []
+
+
+def points_of(stack: Stack) -> QuerySet[RestorePoint]:
+    """Return the restore points of a stack, the newest first, with what their words need."""
+    rows = RestorePoint.objects.filter(stack=stack).select_related("run", "state_version")
+    return rows.defer("state_version__ciphertext")
 
 
 def point_words(point: RestorePoint) -> str:
@@ -39,7 +46,10 @@ def point_words(point: RestorePoint) -> str:
     words["release"] = point.release_name or ", ".join(
         f"{name} {version}" for name, version in sorted(point.versions.items())
     )
-    return _("%(when)s, before run %(run)s: %(release)s") % words
+    text = _("%(when)s, before run %(run)s: %(release)s") % words
+    if point.state_version is not None:
+        text += _(", state serial %s") % point.state_version.serial
+    return text
 
 
 def _backups(stack: Stack, param: Param):

@@ -18,7 +18,8 @@ from deployments.steps.provider import asking, client, own_bucket
 from deployments.work import Work
 from omlsaas.lib.amounts import amount
 
-AWAIT_S = 900
+# The command that makes a backup ends after the upload, and S3 shows an object at once.
+AWAIT_S = 300
 POLL_S = 2.0
 FRESH_H = 26
 # The provider's clock and ours: an object may seem to be so much older than it is.
@@ -91,15 +92,21 @@ def _await(work: Work, params: Mapping[str, Any]) -> None:
     noted, since = _before(work, params)
     limit = int(params.get("timeout_s", AWAIT_S))
     until = time.monotonic() + limit
+    s3, is_told = client(work, "s3"), False
     while True:
         with asking(_("Looking for the backup in %s") % bucket):
-            found = list(listed(client(work, "s3"), bucket, prefix))
+            found = list(listed(s3, bucket, prefix))
         new = [one for one in found if noted.get(one.key) != one.etag and one.at >= since]
         if new:
             _keep(work, params, prefix, max(new, key=lambda one: one.at))
             return
         if time.monotonic() > until:
             raise NoBackupSeen(bucket=bucket, prefix=prefix, limit=limit)
+        if not is_told:
+            words = {"place": f"{bucket}/{prefix}", "limit": limit}
+            text = _("No new backup in %(place)s yet; looking for %(limit)s s at most.") % words
+            work.say(text, {"text": text})
+            is_told = True
         work.pause(POLL_S)
 
 

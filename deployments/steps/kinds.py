@@ -5,6 +5,7 @@ from deployments.steps import (  # noqa: F401  (they register themselves)
     asg_replace,
     backups,
     inputs_require,
+    leftovers,
     parameters,
     probe_http,
     providers_fetch,

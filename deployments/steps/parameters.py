@@ -32,8 +32,11 @@ ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
 def _name(work: Work, params: Mapping[str, Any]) -> str:
-    """Return the parameter's name, which has the stack's own as a part. Raises ParameterNotOurs."""
-    name = work.render(params["parameter"])
+    return own_parameter(work, work.render(params["parameter"]))
+
+
+def own_parameter(work: Work, name: str) -> str:
+    """Return a parameter's name, which has the stack's own as a part. Raises ParameterNotOurs."""
     if not name.startswith("/") or work.stack.name not in name.split("/"):
         raise ParameterNotOurs(parameter=name, stack=work.stack)
     return name

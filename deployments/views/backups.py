@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from deployments.filters import BackupFilter
 from deployments.links import link, owner_link
 from deployments.listing import Column, Listing, export, show
-from deployments.models import Backup, RestorePoint
-from deployments.services.params import point_words
+from deployments.models import Backup
+from deployments.services.params import point_words, points_of
 from deployments.views.doors import find
 from tenants import blueprints
 from tenants.access import user_can
@@ -104,7 +104,6 @@ def _action_href(user: User, stack: Stack, action: Action | None) -> str:
 def _points(user: User, stack: Stack, actions: Collection[Action]) -> list[Point]:
     action = next((a for a in actions if a.returns_to_point), None)
     href = _action_href(user, stack, action)
-    rows = RestorePoint.objects.filter(stack=stack).select_related("run")[:POINTS_SHOWN]
     return [
         Point(
             point_words(point),
@@ -112,7 +111,7 @@ def _points(user: User, stack: Stack, actions: Collection[Action]) -> list[Point
             point.run.number,
             f"{href}?{action.returns_to_point}={point.public_id}" if href else "",
         )
-        for point in rows
+        for point in points_of(stack)[:POINTS_SHOWN]
     ]
 
 

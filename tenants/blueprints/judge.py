@@ -18,6 +18,7 @@ from omlsaas.lib import terraform_cli
 from omlsaas.lib.refusals import Refusal
 from tenants.blueprints.hcl import blank
 from tenants.blueprints.model import Kind, Problem, SecretRule, TypeSpec, Variable
+from tenants.blueprints.published import is_published
 
 SECRET_MIN_LENGTH = 8
 _TFVARS = "terraform.tfvars.json"
@@ -56,7 +57,9 @@ def judge_secret(kind: Kind, name: str, value: str) -> dict[str, str]:
     """
     rule = kind.secret_rules.get(name, SecretRule())
     wanted = max(rule.min_length, SECRET_MIN_LENGTH)
-    if len(value) < wanted:
+    if is_published(value, kind.published):
+        text = _("Everybody knows it: it is a published default or a common word. Take another.")
+    elif len(value) < wanted:
         text = rule.message or _("It needs at least %(length)s characters.") % {"length": wanted}
     elif any(char in value for char in rule.forbid):
         text = rule.message or _("It holds a character that is not allowed here.")

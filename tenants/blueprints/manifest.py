@@ -115,6 +115,7 @@ class Reader:
             providers=frozenset(module.providers),
             configured_providers=frozenset(module.configured),
             judge_files=module.judge_files,
+            published=tuple(self.document.value.get("published", ())),
         )
         self._check_outputs(path, kind)
         if kind.needs_shared and name == "shared":

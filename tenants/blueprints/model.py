@@ -311,6 +311,8 @@ class Kind:
     providers: frozenset[str]
     configured_providers: frozenset[str]
     judge_files: Mapping[str, str]
+    # Default passwords that the software is published with: no secret may be one of them.
+    published: tuple[str, ...] = ()
     adoption: Adoption | None = None
 
     @property

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from deployments.cloud import sessions
 from deployments.models import Backup
 from deployments.runstatus import RunStatus
 from deployments.services import queue_run
+from deployments.steps import backups
 from tenants import adoption, secrets, services
 from tenants.models import Stack
 from tests.awsapi import make_cloud_region
 from tests.cloudruns import ACCOUNT, TEST, do, log_of
 from tests.factories import make_environment
-from tests.operated import IMAGE
+from tests.operated import IMAGE, Agent
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.terraform]
 S = RunStatus
@@ -70,6 +72,54 @@ def member(aws) -> str:
 
 def put(aws, key: str) -> None:
     aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"data")
+
+
+def backed_up(aws, component: str):
+    """Return what the machines' agent does for a command: one component's file goes up."""
+
+    def backup(command) -> None:
+        # The simulation adds every machine to a command's targets: its text says whose it is.
+        if f"/backups/{component}/" in str(command["Parameters"]["commands"]):
+            put(aws, f"backups/{component}/{NAME}")
+
+    return backup
+
+
+def test_a_backup_is_made_on_its_own_machines(worker, aws, stack):
+    own = {"app": start(aws, "prod-initech-EC2")}
+    own["asterisk"] = start(aws, "prod-initech-asterisk-EC2")
+    other = start(aws, "prod-globex-EC2")
+    app, asterisk = backed_up(aws, "app"), backed_up(aws, "asterisk")
+    with Agent(aws, lambda command: (app(command), asterisk(command))) as agent:
+        run = do(worker, queue_run(TEST, stack, "backup"))
+    assert run.status == S.APPLIED, (run.error_text, log_of(run))
+    assert len(agent.seen) == 2
+    assert set(Backup.objects.values_list("component", flat=True)) == {"app", "asterisk"}
+    log = log_of(run)
+    assert all(f"Sent to {machine}" in log for machine in own.values())
+    assert other not in log
+
+
+def test_a_backup_of_one_component_alone_ends_in_time_and_says_so(worker, aws, stack, monkeypatch):
+    monkeypatch.setattr(backups, "AWAIT_S", 4)
+    start(aws, "prod-initech-EC2")
+    start(aws, "prod-initech-asterisk-EC2")
+    made: list[str] = []
+
+    def counted(region, service):
+        made.append(service)
+        return plain(region, service)
+
+    plain = sessions.client
+    monkeypatch.setattr(sessions, "client", counted)
+    with Agent(aws, backed_up(aws, "app")):
+        run = do(worker, queue_run(TEST, stack, "backup"))
+    assert (run.status, run.error["code"]) == (S.ERRORED, "NoBackupSeen")
+    assert f"{BUCKET}/backups/asterisk/ within 4 s" in run.error_text
+    assert "looking for 4 s at most" in log_of(run)
+    assert set(Backup.objects.values_list("component", flat=True)) == {"app"}
+    # One for each step that looks: two notes, two waits, however often they look.
+    assert made.count("s3") == 4
 
 
 def test_backups_of_the_old_nightly_job_are_listed_too(worker, aws, stack):

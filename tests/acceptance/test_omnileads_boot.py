@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -95,60 +96,32 @@ def test_the_longest_boot_text_fits(tmp_path):
     assert len(rendered(tmp_path, files).encode()) < EC2_LIMIT
 
 
-def name_written(folder: Path, answer: int) -> subprocess.CompletedProcess[str]:
-    """Run what RTPengine's machine does before it installs anything; `aws` shows its arguments."""
+def test_rtpengine_offers_tenants_its_private_address_and_browsers_both(tmp_path):
     values = {
         "packages_url": "https://packages.example.com",
         "version": "5.5.12.1",
-        "zone_id": "Z0123456789ABC",
-        "internal_fqdn": "rtpengine-internal-shared1.cc.example.com",
-        "internal_ttl": 60,
         "control_port": 22222,
+        "health_port": 22223,
         "rtp_min_port": 20000,
         "rtp_max_port": 60000,
     }
-    text = filled(folder, OMNILEADS / "shared/templates/rtpengine.sh.tftpl", values)
-    first, found, _ = text.partition("\nretry amazon-linux-extras")
+    text = filled(tmp_path, OMNILEADS / "shared/templates/rtpengine.sh.tftpl", values)
+    written = tmp_path / "rtpengine-config.conf"
+    _first, found, rest = text.partition("cat >/etc/rtpengine-config.conf")
     assert found
-    before = f"""set -euo pipefail
-PRIVATE_IP=10.0.1.23
-aws() {{ printf '%s\\0' "$@"; return {answer}; }}
-retry() {{ "$@" || "$@" || return 1; }}
-"""
-    return subprocess.run(
-        ["bash", "-c", before + first + "\necho installs"],
-        env={"PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-    )
+    script = f"set -euo pipefail\ncat >'{written}'" + rest.partition("\nsystemctl")[0]
+    environment = {"PRIVATE_IP": "10.0.1.23", "PUBLIC_IP": "198.51.100.9", "PATH": "/usr/bin:/bin"}
+    subprocess.run(["bash", "-c", script], env=environment, check=True)
 
-
-def test_rtpengines_machine_writes_its_private_address(tmp_path):
-    done = name_written(tmp_path, 0)
-
-    assert done.returncode == 0, done.stderr
-    *words, rest = done.stdout.split("\0")
-    assert rest.strip() == "installs"
-    assert words[:2] == ["route53", "change-resource-record-sets"]
-    assert words[words.index("--hosted-zone-id") + 1] == "Z0123456789ABC"
-    assert json.loads(words[words.index("--change-batch") + 1]) == {
-        "Changes": [
-            {
-                "Action": "UPSERT",
-                "ResourceRecordSet": {
-                    "Name": "rtpengine-internal-shared1.cc.example.com",
-                    "Type": "A",
-                    "TTL": 60,
-                    "ResourceRecords": [{"Value": "10.0.1.23"}],
-                },
-            }
-        ]
-    }
-
-
-def test_rtpengines_boot_fails_when_it_cannot_write_its_name(tmp_path):
-    done = name_written(tmp_path, 255)
-
-    assert done.returncode == 1
-    assert done.stdout.count("change-resource-record-sets") == 2
-    assert "installs" not in done.stdout
+    (line,) = written.read_text().splitlines()
+    name, _equals, options = line.partition("=")
+    words = shlex.split(shlex.split(options)[0])
+    assert name == "OPTIONS"
+    assert [words[n + 1] for n, word in enumerate(words) if word == "-i"] == [
+        "internal/10.0.1.23",
+        "internal/10.0.1.23!198.51.100.9",
+        "external/10.0.1.23!198.51.100.9",
+    ]
+    assert words[words.index("-n") + 1] == "10.0.1.23:22222"
+    assert words[words.index("-c") + 1] == "10.0.1.23:22223"
+    assert "route53" not in text

@@ -32,6 +32,8 @@ SHARED = {
     "rtpengine_internal_fqdn": "rtpengine-internal-sharedus.cc.example.net",
     "rtpengine_security_group_id": "sg-0a1b2c3d4e5f60715",
     "sbc_security_group_id": "sg-0a1b2c3d4e5f60716",
+    "rtpengine_clients_security_group_id": "sg-0a1b2c3d4e5f60717",
+    "sbc_clients_security_group_id": "sg-0a1b2c3d4e5f60718",
     "sbc_internal_fqdn": "astsbc-internal-sharedus.cc.example.net",
     "sbc_public_ip": "198.51.100.7",
     "pstn_trunks": ["192.0.2.0/28"],
@@ -39,6 +41,12 @@ SHARED = {
 }
 # Machines of the shared environment carry these; no machine of a tenant does.
 SHARED_GROUPS = {SHARED["rtpengine_security_group_id"], SHARED["sbc_security_group_id"]}
+# Machines of all tenants carry these: the shared environment admits them, and nobody else may.
+CLIENTS = {
+    'module.machine["asterisk"].aws_instance.this': SHARED["sbc_clients_security_group_id"],
+    'module.machine["kamailio"].aws_instance.this': SHARED["rtpengine_clients_security_group_id"],
+}
+CLIENTS_OF_SBC = SHARED["sbc_clients_security_group_id"]
 IMAGE = "ami-0123456789abcdef0"
 OVERRIDE = {
     "provider": {
@@ -53,6 +61,7 @@ OVERRIDE = {
 }
 SECRETS = ("pg_password", "ami_password", "admin_password", "mysql_password", "dialer_password")
 RULE = "aws_vpc_security_group_ingress_rule"
+CARRYING = ("vpc_security_group_ids", "security_groups", "security_group_ids")
 
 pytestmark = [
     pytest.mark.terraform,
@@ -186,18 +195,20 @@ def offences(plan: dict) -> Iterator[str]:
             yield f"{address}: a kind that is not read here"
         elif kind == "aws_security_group" and values.get("ingress"):
             yield f"{address}: rules inside of a group"
-        elif known := carried(values):
-            yield f"{address}: carries {known}, which is not its own"
+        elif known := carried(values) - {CLIENTS.get(address)}:
+            yield f"{address}: carries {sorted(known)}, which is not its own"
 
 
-def carried(values: dict) -> list[str]:
+def carried(values: dict) -> set[str]:
     """Return the security groups of a resource that the plan knows: none of them is new."""
-    attributes = ("vpc_security_group_ids", "security_groups", "security_group_ids")
-    return [group for name in attributes for group in values.get(name) or []]
+    return {group for name in CARRYING for group in values.get(name) or [] if group}
 
 
 def rule_offences(plan: dict, rule: dict) -> Iterator[str]:
     values = rule["values"]
+    if group := values.get("security_group_id"):
+        # Its own are new. One that is there already others carry, too, and its rules are counted.
+        yield f"opens {group}, which is not its own"
     if values.get("cidr_ipv6") or values.get("prefix_list_id"):
         yield "a network that is not read here"
     if cidr := values.get("cidr_ipv4"):
@@ -235,10 +246,41 @@ def test_each_group_of_machines_is_read(plans):
     }
 
 
-def planted(plan: dict, kind: str, **values) -> dict:
-    """Return a copy of the plan whose first resource of a kind has other values."""
+def carrying(plan: dict) -> dict[str, set[str]]:
+    """Return by module call or resource where the groups that its machines carry come from.
+
+    Groups that are not made yet hide those that are: no plan knows a part of a set.
+    """
+    root = plan["configuration"]["root_module"]
+    calls = {f"module.{name}": call for name, call in root["module_calls"].items()}
+    calls |= {resource["address"]: resource for resource in root["resources"]}
+    return {
+        name: set(call["expressions"][attribute]["references"]) - {"each.key"}
+        for name, call in calls.items()
+        for attribute in CARRYING
+        if attribute in call.get("expressions", {})
+    }
+
+
+def test_machines_carry_their_own_groups_and_two_of_them_a_clients_group(plans):
+    """Which two, the plan test of the tenant's module says."""
+    found = carrying(plans["acme"])
+    assert len(found) == 7
+    shared = {
+        name: {source for source in sources if not source.startswith("aws_security_group.this")}
+        for name, sources in found.items()
+    }
+    assert {name: sources for name, sources in shared.items() if sources} == {
+        "module.machine": {"local.clients_groups"}
+    }
+    assert all(len(sources) > len(shared[name]) for name, sources in found.items())
+
+
+def planted(plan: dict, kind: str, address: str = "", **values) -> dict:
+    """Return a copy of the plan whose first resource of a kind (or that one) has other values."""
     changed = copy.deepcopy(plan)
-    of_type(changed, kind)[0]["values"].update(values)
+    found = [r for r in of_type(changed, kind) if r["address"].startswith(address)]
+    found[0]["values"].update(values)
     return changed
 
 
@@ -251,7 +293,12 @@ def planted(plan: dict, kind: str, **values) -> dict:
         (RULE, {"referenced_security_group_id": "sg-00000000000000001"}, "admits sg-0000"),
         (RULE, {"cidr_ipv6": "::/0"}, "not read here"),
         ("aws_security_group", {"ingress": [{"cidr_blocks": [VPC]}]}, "rules inside"),
+        (RULE, {"referenced_security_group_id": "sg-0a1b2c3d4e5f60717"}, "admits sg-0a1b"),
+        (RULE, {"referenced_security_group_id": "sg-0a1b2c3d4e5f60718"}, "admits sg-0a1b"),
+        (RULE, {"security_group_id": "sg-0a1b2c3d4e5f60718"}, "opens sg-0a1b"),
+        (RULE, {"security_group_id": "sg-0a1b2c3d4e5f60716"}, "opens sg-0a1b"),
         ("aws_instance", {"vpc_security_group_ids": ["sg-0a1b2c3d4e5f60716"]}, "not its own"),
+        ("aws_launch_template", {"vpc_security_group_ids": [CLIENTS_OF_SBC]}, "not its own"),
         ("aws_db_instance", {"vpc_security_group_ids": ["sg-00000000000000001"]}, "not its own"),
     ],
 )
@@ -259,6 +306,16 @@ def test_a_planted_hole_is_found(plans, kind, values, says):
     found = list(offences(planted(plans["acme"], kind, **values)))
     assert len(found) == 1
     assert says in found[0]
+
+
+@pytest.mark.parametrize(
+    ("component", "group"), [("redis", CLIENTS_OF_SBC), ("kamailio", CLIENTS_OF_SBC)]
+)
+def test_a_clients_group_on_another_machine_is_found(plans, component, group):
+    address = f'module.machine["{component}"]'
+    values = {"vpc_security_group_ids": [group]}
+    (found,) = offences(planted(plans["acme"], "aws_instance", address, **values))
+    assert found.startswith(address)
 
 
 def test_a_rule_whose_source_is_not_the_tenants_own_group_is_found(plans):

@@ -217,6 +217,48 @@ def test_a_group_with_another_tenants_machines_is_not_touched(operated, worker):
     assert members(operated) == old
 
 
+def targets(operated, *groups: str) -> str:
+    """Make a target group of a balancer that the machines of these groups join; return its ARN."""
+    vpc = operated.aws.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    made = operated.aws.client("elbv2").create_target_group(
+        Name="app-acme", Protocol="HTTP", Port=80, VpcId=vpc, TargetType="instance"
+    )
+    arn = made["TargetGroups"][0]["TargetGroupArn"]
+    for group in groups:
+        operated.aws.client("autoscaling").attach_load_balancer_target_groups(
+            AutoScalingGroupName=group, TargetGroupARNs=[arn]
+        )
+    return arn
+
+
+def replace_behind(operated, worker, arn: str) -> Run:
+    """Replace the machines of the group and wait for the balancer's word."""
+    run = operated.queue("replace")
+    steps = run.steps_wanted
+    steps[0]["params"] |= {"wait_target_group": arn, "timeout_s": 3}
+    Run.objects.filter(pk=run.pk).update(steps_wanted=steps[:1])
+    return do(worker, run)
+
+
+def test_a_replacement_waits_until_the_balancer_finds_each_machine_healthy(operated, worker):
+    old = make_group(operated)
+    arn = targets(operated, "app-acme")
+    run = replace_behind(operated, worker, arn)
+    assert run.status == S.APPLIED, (run.error_text, log_of(run))
+    told = operated.aws.client("elbv2").describe_target_health(TargetGroupArn=arn)
+    behind = {one["Target"]["Id"] for one in told["TargetHealthDescriptions"]}
+    assert behind >= set(members(operated))
+    assert not set(members(operated)) & set(old)
+
+
+def test_machines_that_the_balancer_does_not_find_healthy_end_the_replacement(operated, worker):
+    old = make_group(operated)
+    run = replace_behind(operated, worker, targets(operated))
+    assert (run.status, run.error["code"]) == (S.ERRORED, "NotReplaced")
+    assert "0 of 2 machines pass the balancer's check" in run.error_text
+    assert len(set(members(operated)) & set(old)) == 1, "the second one was not touched"
+
+
 def test_a_group_that_is_not_there_is_said(operated, worker):
     assert do(worker, operated.queue("replace")).error["code"] == "GroupMissing"
 

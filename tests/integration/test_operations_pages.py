@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from deployments.models import Backup, Plan, RestorePoint, Run
+from deployments.models import Backup, Plan, RestorePoint, Run, StateVersion
 from deployments.runstatus import RunStatus
 from deployments.steps.errors import NotReady, WillEmpty
 from tenants import secrets
@@ -270,9 +270,14 @@ def test_no_backup_at_all_is_said(alice, acme):
 
 def test_restore_points_lead_to_going_back(alice, acme):
     run = make_run(acme, S.APPLIED)
-    point = RestorePoint.objects.create(stack=acme, run=run, versions={"app": "1.24.2"})
+    kept = StateVersion.objects.create(
+        stack=acme, run=run, moment="before_apply", serial=41, ciphertext=b"", key_id="k1"
+    )
+    point = RestorePoint.objects.create(
+        stack=acme, run=run, versions={"app": "1.24.2"}, state_version=kept
+    )
     html = tenant_page(alice, acme)
-    assert f"before run {run.number}: app 1.24.2" in html
+    assert f"before run {run.number}: app 1.24.2, state serial 41" in html
     assert f"{action(acme, 'rollback')}?point={point.public_id}" in html
 
 

@@ -406,6 +406,21 @@ def test_a_retry_of_a_destroy_asks_for_the_name(alice, acme):
     assert not Run.objects.filter(retry_of=run).exists()
 
 
+@pytest.mark.parametrize("status", [S.CONFIGURING, S.VERIFYING, S.APPLIED, S.ERRORED])
+def test_outputs_are_those_of_before_until_the_apply_has_taken_them(alice, acme, status):
+    acme.outputs = {"url": {"value": "https://acme.example.net"}}
+    acme.save()
+    run = applying(acme)
+    assert "before this run" in text(page(alice, run))
+    run.steps.update(ended_at=timezone.now())
+    make_step(run, kind="state.after", ended_at=timezone.now())
+    ended = timezone.now() if status in (S.APPLIED, S.ERRORED) else None
+    Run.objects.filter(pk=run.pk).update(status=status, ended_at=ended)
+    html = text(page(alice, run))
+    assert "https://acme.example.net" in html
+    assert "before this run" not in html
+
+
 def test_nothing_is_offered_on_an_archived_tenant(alice, acme):
     run = make_run(acme, S.ERRORED)
     tenant = acme.tenant

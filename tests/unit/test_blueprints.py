@@ -1,8 +1,10 @@
 """Blueprints: what is read from manifest and HCL, what is refused, when it is read again."""
 
 import os
+import random
 import shutil
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,11 @@ from django.core.checks import run_checks
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployments.steps.parameters import ALPHABET
 from tenants import blueprints
 from tenants.blueprints import lines
 from tenants.blueprints.hcl import blank, read_folder
+from tenants.blueprints.published import is_published
 from tenants.checks import message
 from tenants.errors import UnknownBlueprint
 
@@ -663,6 +667,26 @@ def test_secret_rules_are_judged_without_terraform(demo, value, accepted):
 
     assert (problem == {}) is accepted
     assert value not in str(problem)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Password-2026", "changeMePlease!", "administrator", "qwertyuiop12", "1234567890",
+     "aaaaaaaaab", "PASSW0RD passw0rd", "9876543210", "The-Default-Of-The-Maker"],
+)  # fmt: skip
+def test_a_password_that_everybody_knows_is_refused_with_the_reason(demo, value):
+    kind = replace(blueprints.load("demo").kinds["tenant"], published=("the-default-OF-the-maker",))
+    problem = blueprints.judge_secret(kind, "token", value)
+
+    assert "Everybody knows it" in problem["token"]
+    assert value not in str(problem)
+
+
+def test_random_passwords_and_sentences_are_no_published_ones():
+    made = ["".join(random.choices(ALPHABET, k=12)) for _n in range(5000)]
+    sentences = ["only-4-the-simulation", "Correct-Horse-42-Battery", "password-of-Zaphod-9"]
+
+    assert [value for value in made + sentences if is_published(value)] == []
 
 
 def test_required_inputs_without_a_value_are_named(demo):

@@ -100,3 +100,16 @@ def test_data_that_cannot_be_made_again_is_marked(tenant):
     for address in addresses:
         assert tenant.holds(address), address
     assert not tenant.holds("module.app.aws_launch_template.this")
+
+
+@pytest.mark.parametrize("kind", ["shared", "tenant"])
+def test_no_secret_may_be_a_published_default(kind):
+    kind = blueprints.load("omnileads").kinds[kind]
+    secrets = [variable.name for variable in kind.inputs if variable.sensitive]
+
+    assert secrets
+    assert {"conqu33st4sami", "my_very_strong_pass", "5_MeO_DMT"} <= set(kind.published)
+    for name in secrets:
+        for value in kind.published:
+            told = blueprints.judge_secret(kind, name, value.swapcase())
+            assert "published default" in told[name], (name, value)

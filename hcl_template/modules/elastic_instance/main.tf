@@ -8,7 +8,6 @@ locals {
   address_name = "${var.name}EIP"
 
   tags    = merge(var.tags, { Name = local.machine_name })
-  lookups = toset(var.ami_id == "" ? ["newest"] : [])
   account = data.aws_caller_identity.this.account_id
   ec2     = "arn:${data.aws_partition.this.partition}:ec2:${var.region}:${local.account}"
 }
@@ -19,32 +18,12 @@ data "aws_partition" "this" {}
 
 # --- image -----------------------------------------------------------------------------------
 
-data "aws_ami" "this" {
-  for_each = local.lookups
+module "image" {
+  source = "../image"
 
-  most_recent = true
-  owners      = [var.ami.owner]
-
-  # An image that the publisher has put aside still serves a release of its day.
-  include_deprecated = true
-
-  filter {
-    name   = "name"
-    values = [var.ami.name]
-  }
-}
-
-# It is looked up on every plan, but the one found first stays in the state: a newer image comes with
-# a new release and never by surprise.
-resource "terraform_data" "image" {
-  for_each = local.lookups
-
-  input            = data.aws_ami.this[each.key].id
-  triggers_replace = var.release
-
-  lifecycle {
-    ignore_changes = [input]
-  }
+  ami_id  = var.ami_id
+  family  = var.family
+  release = var.release
 }
 
 # --- address ---------------------------------------------------------------------------------
@@ -104,7 +83,7 @@ module "role" {
 resource "aws_launch_template" "this" {
   #checkov:skip=CKV_AWS_88:It serves the public; the public address before its own is for the call that takes its own.
   name                   = var.group_name
-  image_id               = var.ami_id != "" ? var.ami_id : one(values(terraform_data.image)[*].output)
+  image_id               = module.image.id
   instance_type          = var.size
   key_name               = var.ssh_key_name == "" ? null : var.ssh_key_name
   ebs_optimized          = true

@@ -17,20 +17,15 @@ variable "region" {
 }
 
 variable "ami_id" {
-  description = "Image that the machine starts from; empty: the newest of the given name, looked up once per release and kept."
+  description = "Image that the machine starts from; empty: the newest of the family, kept until the release changes."
   type        = string
   default     = ""
   nullable    = false
-
-  validation {
-    condition     = can(regex("^(ami-[0-9a-f]{8,17})?$", var.ami_id))
-    error_message = "An image is named by its id, for example ami-0123456789abcdef0; empty looks one up."
-  }
 }
 
-variable "ami" {
-  description = "What to look up where no image is named: owner's account and name, with * for what changes."
-  type        = object({ owner = string, name = string })
+variable "family" {
+  description = "System that the component's packages are built for, see modules/image."
+  type        = string
   nullable    = false
 }
 

@@ -36,20 +36,21 @@ data "aws_iam_policy_document" "access_logs" {
 }
 
 module "access_logs" {
-  source = "../../modules/private_bucket"
+  source = "../../modules/bucket"
 
-  name               = module.naming.access_logs_bucket
-  force_destroy      = true
-  expire_days        = var.access_logs_days
-  keep_versions_days = 1
-  policies           = [data.aws_iam_policy_document.access_logs.json]
+  name              = module.naming.access_logs_bucket
+  force_destroy     = true
+  rules             = { expiry = { prefix = "", expire_days = var.access_logs_days } }
+  old_versions_days = 1
+  policies          = [data.aws_iam_policy_document.access_logs.json]
 }
 
 # The SBC's configuration: trunks of the tenants, routes, its database of keys. It is made by hand
 # and cannot be made again, so it is never removed with objects in it.
 module "sbc_configuration" {
-  source = "../../modules/private_bucket"
+  source = "../../modules/bucket"
 
-  name   = module.naming.sbc_bucket
-  log_to = { bucket = module.access_logs.name }
+  name              = module.naming.sbc_bucket
+  old_versions_days = 90
+  log_to            = { bucket = module.access_logs.name }
 }

@@ -60,24 +60,6 @@ resource "aws_route53_record" "rtpengine" {
   records = [module.rtpengine.public_ip]
 }
 
-# Tenants ask RTPengine for media by its private address: what leaves a private subnet for the Elastic
-# IP passes the NAT gateway, and no rule from group to group matches it. Each new machine writes its
-# address here; Terraform makes the record before it, and removes it at the end whatever it says.
-resource "aws_route53_record" "rtpengine_internal" {
-  #checkov:skip=CKV2_AWS_23:The machine writes its own address; Terraform does not know it.
-  zone_id = local.zone_id
-  name    = local.rtpengine_internal_fqdn
-  type    = "A"
-  ttl     = 60
-
-  # Until then: in each network AWS keeps this address for itself, so no machine ever has it.
-  records = [cidrhost(var.vpc_cidr, 3)]
-
-  lifecycle {
-    ignore_changes = [records]
-  }
-}
-
 resource "aws_route53_record" "sbc" {
   zone_id = local.zone_id
   name    = local.sbc_fqdn
@@ -86,14 +68,18 @@ resource "aws_route53_record" "sbc" {
   records = [module.sbc.public_ip]
 }
 
-resource "aws_route53_record" "sbc_internal" {
+# Tenants reach both machines by the load balancer: what leaves a private subnet for an Elastic IP passes
+# the NAT gateway, and no rule from group to group matches it.
+resource "aws_route53_record" "internal" {
+  for_each = { rtpengine = local.rtpengine_internal_fqdn, sbc = local.sbc_internal_fqdn }
+
   zone_id = local.zone_id
-  name    = local.sbc_internal_fqdn
+  name    = each.value
   type    = "A"
 
   alias {
-    name                   = aws_lb.sbc.dns_name
-    zone_id                = aws_lb.sbc.zone_id
+    name                   = aws_lb.internal.dns_name
+    zone_id                = aws_lb.internal.zone_id
     evaluate_target_health = false
   }
 }

@@ -17,18 +17,16 @@ locals {
   account = data.aws_caller_identity.this.account_id
   aws     = "arn:${data.aws_partition.this.partition}"
 
-  # RTPengine's packages and the SBC's are built for this system.
-  amazon_linux_2 = { owner = "137112412989", name = "amzn2-ami-hvm-*-x86_64-gp2" }
-
   rtpengine_fqdn          = "rtpengine-${var.stack_name}.${var.domain_name}"
   rtpengine_internal_fqdn = "rtpengine-internal-${var.stack_name}.${var.domain_name}"
   sbc_fqdn                = "astsbc-${var.stack_name}.${var.domain_name}"
   sbc_internal_fqdn       = "astsbc-internal-${var.stack_name}.${var.domain_name}"
 
-  control_port = 22222 # RTPengine: tenants ask for media
-  carrier_port = 5060  # SBC: carriers
-  tenant_port  = 6060  # SBC: tenants
-  health_port  = 7088  # SBC: load balancer
+  control_port          = 22222 # RTPengine: tenants ask for media
+  rtpengine_health_port = 22223 # RTPengine: load balancer
+  carrier_port          = 5060  # SBC: carriers
+  tenant_port           = 6060  # SBC: tenants
+  health_port           = 7088  # SBC: load balancer
 }
 
 module "network" {

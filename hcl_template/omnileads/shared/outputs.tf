@@ -36,23 +36,33 @@ output "rtpengine_fqdn" {
 }
 
 output "rtpengine_internal_fqdn" {
-  description = "Name of RTPengine's private address, under which tenants ask for media on UDP 22222."
-  value       = aws_route53_record.rtpengine_internal.name
+  description = "Name under which tenants ask RTPengine for media, on UDP 22222; its addresses stay."
+  value       = aws_route53_record.internal["rtpengine"].name
 }
 
 output "rtpengine_security_group_id" {
-  description = "Security group of RTPengine, to which a tenant adds the rule that admits it (UDP 22222)."
+  description = "Security group of RTPengine, which a tenant's Asterisk admits for media."
   value       = aws_security_group.rtpengine.id
 }
 
 output "sbc_security_group_id" {
-  description = "Security group of the SBC and its load balancer, to which a tenant adds the rules that admit it (UDP 6060 and the media ports)."
+  description = "Security group of the SBC, which a tenant's Asterisk admits for calls and media."
   value       = aws_security_group.sbc.id
+}
+
+output "rtpengine_clients_security_group_id" {
+  description = "Security group without rules that a tenant's Kamailio carries, so that RTPengine admits it (UDP 22222)."
+  value       = aws_security_group.clients["rtpengine"].id
+}
+
+output "sbc_clients_security_group_id" {
+  description = "Security group without rules that a tenant's Asterisk carries, so that the SBC admits it (UDP 6060 and the media ports)."
+  value       = aws_security_group.clients["sbc"].id
 }
 
 output "sbc_internal_fqdn" {
   description = "Name under which tenants reach the SBC, on UDP 6060."
-  value       = aws_route53_record.sbc_internal.name
+  value       = aws_route53_record.internal["sbc"].name
 }
 
 output "sbc_public_ip" {

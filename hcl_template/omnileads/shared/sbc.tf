@@ -1,10 +1,9 @@
-# The load balancer has the same group as the machine behind it: a tenant admits itself once, for
-# signalling through the load balancer and for media to the machine. AWS lets a target admit clients
-# of a load balancer by the balancer's group, not by theirs, hence the rule of the group to itself.
+# The Asterisk to the carriers. Tenants signal through the load balancer (balancer.tf) and send media to
+# the machine itself.
 resource "aws_security_group" "sbc" {
   #checkov:skip=CKV2_AWS_5:The machines of the group have it.
   name        = "oml-${local.prefix}-astsbc-SG"
-  description = "SBC: carriers by address, tenants that admit themselves"
+  description = "SBC: carriers by address, tenants by their clients' group"
   vpc_id      = module.network.vpc_id
 
   tags = { Name = "oml-${local.prefix}-astsbc-SG" }
@@ -32,18 +31,13 @@ resource "aws_vpc_security_group_ingress_rule" "sbc_carrier_media" {
   cidr_ipv4         = each.value
 }
 
-resource "aws_vpc_security_group_ingress_rule" "sbc_balancer" {
-  for_each = {
-    calls  = { protocol = "udp", port = local.tenant_port, description = "Calls from tenants, through the load balancer" }
-    health = { protocol = "tcp", port = local.health_port, description = "Health checks of the load balancer" }
-  }
-
+resource "aws_vpc_security_group_ingress_rule" "sbc_tenant_media" {
   security_group_id            = aws_security_group.sbc.id
-  description                  = each.value.description
-  ip_protocol                  = each.value.protocol
-  from_port                    = each.value.port
-  to_port                      = each.value.port
-  referenced_security_group_id = aws_security_group.sbc.id
+  description                  = "Media of tenants"
+  ip_protocol                  = "udp"
+  from_port                    = var.astsbc_rtp_min_port
+  to_port                      = var.astsbc_rtp_max_port
+  referenced_security_group_id = aws_security_group.clients["sbc"].id
 }
 
 resource "aws_vpc_security_group_egress_rule" "sbc" {
@@ -59,59 +53,6 @@ resource "aws_vpc_security_group_egress_rule" "sbc" {
   from_port         = each.value.from
   to_port           = each.value.to
   cidr_ipv4         = "0.0.0.0/0"
-}
-
-resource "aws_vpc_security_group_egress_rule" "sbc_health" {
-  security_group_id            = aws_security_group.sbc.id
-  description                  = "Health checks of the load balancer"
-  ip_protocol                  = "tcp"
-  from_port                    = local.health_port
-  to_port                      = local.health_port
-  referenced_security_group_id = aws_security_group.sbc.id
-}
-
-# --- load balancer ---------------------------------------------------------------------------
-
-resource "aws_lb" "sbc" {
-  #checkov:skip=CKV_AWS_91:A network load balancer logs TLS connections only; this one carries SIP over UDP.
-  #checkov:skip=CKV_AWS_150:It holds no data, and the portal asks for the typed name before it destroys anything.
-  name                             = "${local.prefix}-intsbcNLB"
-  internal                         = true
-  load_balancer_type               = "network"
-  subnets                          = module.network.private_subnet_ids
-  security_groups                  = [aws_security_group.sbc.id]
-  enable_cross_zone_load_balancing = true # the one machine is in one zone
-
-  tags = { Name = "${local.prefix}-intsbcNLB" }
-}
-
-resource "aws_lb_target_group" "sbc" {
-  name        = "${local.prefix}-intsbcTG"
-  port        = local.tenant_port
-  protocol    = "UDP"
-  target_type = "instance"
-  vpc_id      = module.network.vpc_id
-
-  health_check {
-    protocol = "TCP"
-    port     = tostring(local.health_port)
-    interval = 30
-  }
-
-  tags = { Name = "${local.prefix}-intsbcTG" }
-}
-
-resource "aws_lb_listener" "sbc" {
-  load_balancer_arn = aws_lb.sbc.arn
-  port              = local.tenant_port
-  protocol          = "UDP"
-
-  default_action {
-    type             = "forward"
-    target_group_arn = aws_lb_target_group.sbc.arn
-  }
-
-  tags = { Name = "${local.prefix}-intsbc" }
 }
 
 # --- secret ----------------------------------------------------------------------------------
@@ -153,13 +94,13 @@ module "sbc" {
   group_name         = "oml-${local.prefix}-astsbc-EC2"
   region             = var.aws_region
   ami_id             = var.astsbc_ami_id
-  ami                = local.amazon_linux_2
+  family             = "amazon_linux_2"
   release            = var.astsbc_version
   size               = var.ec2_size_astsbc
   disk_gib           = var.disk_size_astsbc
   subnet_ids         = module.network.public_subnet_ids
   security_group_ids = [aws_security_group.sbc.id]
-  target_group_arns  = [aws_lb_target_group.sbc.arn]
+  target_group_arns  = [aws_lb_target_group.this["sbc"].arn]
   ssh_key_name       = var.ssh_key_name
   policies           = { configuration = data.aws_iam_policy_document.sbc_configuration.json }
   tags               = merge(module.naming.tags, { "omlsaas:component" = "sbc" })
@@ -169,7 +110,7 @@ module "sbc" {
   ]
   boot_after = concat(
     values(aws_vpc_security_group_egress_rule.sbc)[*].id,
-    [aws_ssm_parameter.sbc_password.id, module.sbc_configuration.name, aws_lb_listener.sbc.id],
+    [aws_ssm_parameter.sbc_password.id, module.sbc_configuration.name, aws_lb_listener.this["sbc"].id],
   )
 
   boot_script = templatefile("${path.module}/templates/astsbc.sh.tftpl", {

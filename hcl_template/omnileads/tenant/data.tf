@@ -55,7 +55,7 @@ locals {
 }
 
 module "data_bucket" {
-  source            = "../../modules/data_bucket"
+  source            = "../../modules/bucket"
   name              = module.naming.data_bucket
   old_versions_days = var.old_versions_days
   rules             = { for name, rule in local.bucket_rules : name => rule if rule.archive_days + rule.expire_days > 0 }

@@ -20,6 +20,13 @@ locals {
     } : {},
   )
 
+  # Groups of the shared environment that its RTPengine and SBC admit. They hold no rule of their own
+  # and no rule of a tenant names them: who carries one is opened to nobody.
+  clients_groups = {
+    asterisk = [var.shared.sbc_clients_security_group_id]
+    kamailio = [var.shared.rtpengine_clients_security_group_id]
+  }
+
   # Only these two touch the bucket.
   uses_bucket = ["app", "asterisk"]
 }
@@ -69,7 +76,7 @@ module "machine" {
   size               = each.value.size
   disk_gib           = each.value.disk_gib
   subnet_id          = local.subnet_id
-  security_group_ids = [aws_security_group.this[each.key].id]
+  security_group_ids = concat([aws_security_group.this[each.key].id], lookup(local.clients_groups, each.key, []))
   profile_name       = module.role[each.key].role_name
   ssh_key_name       = var.ssh_key_name
   user_data          = local.user_data[each.key]

@@ -43,18 +43,13 @@ locals {
     } : {},
   )
 
-  # The shared environment's RTPengine and gateway reach this tenant's telephony server ...
+  # The shared environment's RTPengine and gateway reach this tenant's telephony server. They are
+  # reached by it because its machines carry the environment's clients' groups, see machines.tf: no
+  # rule of a shared group names a tenant.
   from_shared = {
     media_rtpengine = { from = var.shared.rtpengine_security_group_id, protocol = "udp", port = 40000, to_port = 50000 }
     media_sbc       = { from = var.shared.sbc_security_group_id, protocol = "udp", port = 40000, to_port = 50000 }
     trunk_sbc       = { from = var.shared.sbc_security_group_id, protocol = "udp", port = 5161, to_port = 5162 }
-  }
-
-  # ... and are reached by it. RTPengine's media ports are open anyway: browsers have any address.
-  to_shared = {
-    control_rtpengine = { to = var.shared.rtpengine_security_group_id, from = "kamailio", port = 22222, to_port = 22222 }
-    trunk_sbc         = { to = var.shared.sbc_security_group_id, from = "asterisk", port = 6060, to_port = 6060 }
-    media_sbc         = { to = var.shared.sbc_security_group_id, from = "asterisk", port = 20000, to_port = 60000 }
   }
 
   from_carriers = {
@@ -95,17 +90,6 @@ resource "aws_vpc_security_group_ingress_rule" "from_shared" {
   referenced_security_group_id = each.value.from
   description                  = "From the shared environment: ${each.key}"
   ip_protocol                  = each.value.protocol
-  from_port                    = each.value.port
-  to_port                      = each.value.to_port
-}
-
-resource "aws_vpc_security_group_ingress_rule" "to_shared" {
-  for_each = local.to_shared
-
-  security_group_id            = each.value.to
-  referenced_security_group_id = aws_security_group.this[each.value.from].id
-  description                  = "From ${var.stack_name}: ${each.key}"
-  ip_protocol                  = "udp"
   from_port                    = each.value.port
   to_port                      = each.value.to_port
 }

@@ -65,10 +65,14 @@ variable "shared" {
     rtpengine_internal_fqdn     = string
     rtpengine_security_group_id = string
     sbc_security_group_id       = string
-    sbc_internal_fqdn           = string
-    sbc_public_ip               = string
-    pstn_trunks                 = list(string)
-    access_logs_bucket          = string
+
+    rtpengine_clients_security_group_id = string
+    sbc_clients_security_group_id       = string
+
+    sbc_internal_fqdn  = string
+    sbc_public_ip      = string
+    pstn_trunks        = list(string)
+    access_logs_bucket = string
   })
   nullable = false
 }

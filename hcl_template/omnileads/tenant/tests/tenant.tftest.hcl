@@ -28,10 +28,14 @@ variables {
     rtpengine_internal_fqdn     = "rtpengine-internal-sharedus.cc.example.net"
     rtpengine_security_group_id = "sg-0a1b2c3d4e5f60715"
     sbc_security_group_id       = "sg-0a1b2c3d4e5f60716"
-    sbc_internal_fqdn           = "astsbc-internal-sharedus.cc.example.net"
-    sbc_public_ip               = "198.51.100.7"
-    pstn_trunks                 = ["192.0.2.0/28"]
-    access_logs_bucket          = "oml-prod-omlsaas-sharedus-access-logs"
+
+    rtpengine_clients_security_group_id = "sg-0a1b2c3d4e5f60717"
+    sbc_clients_security_group_id       = "sg-0a1b2c3d4e5f60718"
+
+    sbc_internal_fqdn  = "astsbc-internal-sharedus.cc.example.net"
+    sbc_public_ip      = "198.51.100.7"
+    pstn_trunks        = ["192.0.2.0/28"]
+    access_logs_bucket = "oml-prod-omlsaas-sharedus-access-logs"
   }
 
   app_ami_id        = "ami-0123456789abcdef0"
@@ -118,7 +122,15 @@ run "without_the_dialer" {
       for component in ["app", "kamailio"] :
       local.boot_settings[component]["RTPENGINE_HOST"] == "rtpengine-internal-sharedus.cc.example.net"
     ])
-    error_message = "RTPengine is asked at its private address: the rule from group to group matches no other way."
+    error_message = "RTPengine is asked inside the network: the rule from group to group matches no other way."
+  }
+
+  assert {
+    condition = local.clients_groups == {
+      asterisk = [var.shared.sbc_clients_security_group_id]
+      kamailio = [var.shared.rtpengine_clients_security_group_id]
+    }
+    error_message = "Asterisk is a client of the SBC, Kamailio one of RTPengine; no other machine is any."
   }
 
   assert {
@@ -153,6 +165,34 @@ run "with_the_dialer" {
   assert {
     condition     = aws_vpc_security_group_ingress_rule.between["dialer_data"].from_port == 3306
     error_message = "MySQL is reached by the dialer."
+  }
+}
+
+run "each_machine_reads_its_own_parameters" {
+  command = plan
+
+  variables {
+    dialer = true
+  }
+
+  override_resource {
+    target          = aws_ssm_parameter.backup_time
+    override_during = plan
+    values          = { arn = "arn:aws:ssm:us-east-2:123456789012:parameter/omlsaas/acme/backup_time" }
+  }
+
+  assert {
+    condition = { for component, arns in local.parameters_read : component => toset([
+      for arn in arns : trimprefix(arn, "arn:aws:ssm:us-east-2:123456789012:parameter/omlsaas/acme/")
+      ]) } == {
+      app        = toset(["admin_password", "ami_password", "dialer_password", "pg_password", "backup_time", "boot/app", "handover/*"])
+      asterisk   = toset(["ami_password", "pg_password", "backup_time", "boot/asterisk"])
+      dialer     = toset(["mysql_password"])
+      kamailio   = toset([])
+      redis      = toset([])
+      websockets = toset([])
+    }
+    error_message = "A machine reads its own boot order and the secrets that it uses, below its tenant's path, nothing else."
   }
 }
 

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the bucket; unique in the world."
+  description = "Name of the bucket, unique in the world."
   type        = string
   nullable    = false
 
@@ -7,6 +7,13 @@ variable "name" {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.name))
     error_message = "A bucket's name has 3 to 63 lower-case letters, digits and hyphens."
   }
+}
+
+variable "force_destroy" {
+  description = "Whether removing the bucket also removes what is in it."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "rules" {
@@ -43,4 +50,17 @@ variable "old_versions_days" {
     condition     = var.old_versions_days >= 1 && var.old_versions_days <= 3650
     error_message = "From 1 to 3650 days."
   }
+}
+
+variable "log_to" {
+  description = "Bucket that gets the access log of this one, below s3/<name>/; null: none."
+  type        = object({ bucket = string })
+  default     = null
+}
+
+variable "policies" {
+  description = "Further policy documents (JSON) for the bucket; encrypted connections are demanded anyway."
+  type        = list(string)
+  default     = []
+  nullable    = false
 }

@@ -1,4 +1,5 @@
-# A bucket that is private, encrypted and versioned.
+# A bucket that is private, encrypted and versioned, with life-cycle rules by prefix. Terraform empties
+# it only when `force_destroy` says so: deleting it with anything in it fails, and that is meant.
 locals {
   # Known before the bucket is, so that its policy can be read in a plan.
   arn = "arn:${data.aws_partition.this.partition}:s3:::${var.name}"
@@ -8,9 +9,9 @@ data "aws_partition" "this" {}
 
 resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_145:The bucket's own keys (SSE-S3) encrypt it; load balancers can write to no other, and a customer key would add its price and a way to lose everything.
-  #checkov:skip=CKV_AWS_144:One region holds one environment; a copy in another region is a decision about where data may lie.
+  #checkov:skip=CKV_AWS_144:A copy in another region is a decision about where recordings may lie by law.
   #checkov:skip=CKV2_AWS_62:Nothing waits for events of this bucket.
-  #checkov:skip=CKV_AWS_18:The access log is written where the caller names a bucket for it; the bucket of the logs cannot log into itself.
+  #checkov:skip=CKV_AWS_18:The access log is written where the caller names a bucket for it; the bucket of the logs cannot log into itself, and the application logs who hears recordings.
   bucket        = var.name
   force_destroy = var.force_destroy
 
@@ -56,35 +57,50 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
   rule {
-    id     = "old-versions"
+    id     = "left-overs"
     status = "Enabled"
 
     filter {}
 
-    noncurrent_version_expiration {
-      noncurrent_days = var.keep_versions_days
-    }
-
     abort_incomplete_multipart_upload {
       days_after_initiation = 7
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.old_versions_days
+    }
+
+    expiration {
+      expired_object_delete_marker = true
     }
   }
 
   dynamic "rule" {
-    for_each = var.expire_days > 0 ? [var.expire_days] : []
+    for_each = var.rules
 
     content {
-      id     = "expiry"
+      id     = rule.key
       status = "Enabled"
 
-      filter {}
-
-      expiration {
-        days = rule.value
+      filter {
+        prefix = rule.value.prefix
       }
 
-      abort_incomplete_multipart_upload {
-        days_after_initiation = 7
+      dynamic "transition" {
+        for_each = rule.value.archive_days > 0 ? [rule.value.archive_days] : []
+
+        content {
+          days          = transition.value
+          storage_class = "GLACIER_IR"
+        }
+      }
+
+      dynamic "expiration" {
+        for_each = rule.value.expire_days > 0 ? [rule.value.expire_days] : []
+
+        content {
+          days = expiration.value
+        }
       }
     }
   }

@@ -1,4 +1,4 @@
-# The data bucket as it is planned.
+# A bucket as it is planned.
 provider "aws" {
   region                      = "us-east-2"
   access_key                  = "test"
@@ -41,6 +41,30 @@ run "private_encrypted_versioned" {
   assert {
     condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.id] == ["left-overs", "backups", "recordings"]
     error_message = "Each kind of file has its rule."
+  }
+}
+
+run "access_log_and_expiry" {
+  command = plan
+
+  variables {
+    rules  = { expiry = { prefix = "", expire_days = 30 } }
+    log_to = { bucket = "oml-prod-acme-shared1-access-logs" }
+  }
+
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.this.rule[1].expiration[0].days == 30
+    error_message = "Objects expire when they should."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_logging.this["this"].target_prefix == "s3/prod-omlsaas-acme-data/"
+    error_message = "Each bucket logs under its own name."
+  }
+
+  assert {
+    condition     = strcontains(data.aws_iam_policy_document.this.json, "aws:SecureTransport")
+    error_message = "Connections are encrypted."
   }
 }
 
