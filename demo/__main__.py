@@ -24,9 +24,9 @@ INTRO = """
   The demo is ready. Sign in with the password above.
 
     1. {shared}
-       Install … → read the plan → Confirm & apply: about two minutes.
+       Install … → read the plan → Confirm & apply: a minute and a half.
     2. {tenant}
-       The same: about four minutes; then watch it become ready, stage by stage.
+       The same: two minutes and a half; then watch it become ready, stage by stage.
 
   Terraform and the AWS provider are real, the account is simulated on this machine: region
   demo-aws, no AWS account, no cost. Nothing stands behind the addresses that are shown.

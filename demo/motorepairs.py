@@ -6,13 +6,42 @@ from typing import Any
 
 
 def repair() -> None:
-    """Make moto do what the AWS provider and the portal count on.
+    """Make moto do what the AWS provider and the portal count on, and without idle waits.
 
     It reads settings once, when it is imported: call this when they are set.
     """
+    _let_certificates_be_proved_at_once()
+    _let_names_be_known_at_once()
     _give_databases_ids()
     _let_policies_see_tls()
     _read_user_data()
+    _let_commands_go_to_named_machines()
+    _let_rules_keep_descriptions()
+
+
+def _let_certificates_be_proved_at_once() -> None:
+    """A certificate is proved a minute after it was asked for."""
+    from moto import settings
+
+    settings.ACM_VALIDATION_WAIT = 0
+
+
+def _let_names_be_known_at_once() -> None:
+    """A changed record is in step everywhere at once, so there is no change to be asked about.
+
+    The provider waits 10 to 30 s before it asks how a change stands, several times in a row in
+    each apply; for an answer that names no change it does not.
+    """
+    from moto.core.responses import ActionResult
+    from moto.route53.responses import Route53
+
+    plain = Route53.change_resource_record_sets
+
+    def without_change(self: Any) -> ActionResult:
+        plain(self)
+        return ActionResult({})
+
+    Route53.change_resource_record_sets = without_change
 
 
 def _give_databases_ids() -> None:
@@ -62,3 +91,27 @@ def _read_user_data() -> None:
         return Base64EncodedString(found) if isinstance(found, str) else found
 
     LaunchTemplateVersion.user_data = property(user_data)
+
+
+def _let_commands_go_to_named_machines() -> None:
+    """A command goes to all machines of the account, because it has no filter of targets."""
+    from moto.ssm.models import Command
+
+    plain = Command._get_instance_ids_from_targets
+
+    def of_targets(self: Any) -> list[str]:
+        return plain(self) if self.targets else []
+
+    Command._get_instance_ids_from_targets = of_targets
+
+
+def _let_rules_keep_descriptions() -> None:
+    """The description of a rule that names a group is forgotten, so each plan sets it again."""
+    from moto.ec2.models.security_groups import SecurityGroupRule
+
+    plain = SecurityGroupRule.description.fget
+
+    def description(self: Any) -> str | None:
+        return plain(self) or self.source_group.get("Description")
+
+    SecurityGroupRule.description = property(description)

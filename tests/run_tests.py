@@ -1,5 +1,8 @@
 """Run the tests with all that they need: `make test` calls this inside .venv.
 
+Without arguments there are two processes, where memory allows: tests that mostly wait for a
+simulated cloud (marked `aside`) run beside the rest, with servers of their own.
+
 Servers are the embedded ones in a private temporary folder, or those that DATABASE_URL and
 REDIS_URL name. Chromium comes from the distribution where it may be installed; without one,
 browser tests are skipped and say so.
@@ -8,13 +11,16 @@ browser tests are skipped and say so.
 import base64
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -24,10 +30,9 @@ from omlsaas.lib.embedded import Servers  # noqa: E402 the project has to be on 
 
 # A test's data may vanish with the machine: no need to wait for the disk.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-NOT_RUN = (
-    "Not run here: tests marked slow (make slow). So this does not prove the whole life of two "
-    "tenants on the real provider, nor the demo in a browser."
-)
+ASIDE = ["tests", "-m", "aside", "-p", "no:cacheprovider"]
+# Two providers at work, a portal and a browser: tests aside have at most that at a time.
+ASIDE_BYTES = 4 << 30
 # Where Terraform itself looks for providers, and where machines without internet keep them.
 MIRRORS = ("/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins")
 
@@ -101,10 +106,55 @@ def environment(folder: Path, servers: Servers) -> dict[str, str]:
     }
 
 
+class Aside:
+    """Tests in a process of their own; what they print comes in one piece, at the end."""
+
+    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+        self.path = folder / "aside.log"
+        with self.path.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, str(PROJECT / "tests" / "run_tests.py"), *ASIDE],
+                cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                # Ctrl-C is handed on once: a second one would break its tidying up.
+                env=env, start_new_session=True,
+            )  # fmt: skip
+
+    def finish(self) -> int:
+        """Wait for them, print what they said and return their exit code."""
+        print("Waiting for the tests aside", flush=True)
+        code = self.process.wait()
+        print(self.path.read_text(errors="replace"), flush=True)
+        return code
+
+    def stop(self) -> None:
+        """End them if they are still at work."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait()
+
+
+def has_room_aside(given: Mapping[str, str]) -> bool:
+    """Tell whether tests may run aside: with servers of their own, and with memory for it."""
+    shared = any(given.get(name) for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"))
+    return not shared and psutil.virtual_memory().available >= ASIDE_BYTES
+
+
+def run(arguments: list[str], folder: Path, given: dict[str, str]) -> int:
+    """Run pytest in this process; with no arguments a second one beside it, as `given` begins."""
+    if arguments or not has_room_aside(given):
+        return int(pytest.main(arguments or ["tests"], plugins=[FolderSummary()]))
+    aside = Aside(folder, given | {"CHROMIUM": os.environ["CHROMIUM"]})
+    try:
+        code = int(pytest.main(["tests", "-m", "not aside"], plugins=[FolderSummary()]))
+        return aside.finish() or code
+    finally:
+        aside.stop()
+
+
 def main() -> int:
     """Set up, run pytest with the given arguments, tear down; returns the exit code."""
     begun = time.monotonic()
-    given = os.environ
+    given = dict(os.environ)
     # resolve: macOS hands out a link, and sockets and state paths are compared.
     with tempfile.TemporaryDirectory(prefix="omlsaas-test-") as name:
         folder = Path(name).resolve()
@@ -120,16 +170,12 @@ def main() -> int:
             os.chdir(PROJECT)
             if not os.environ["CHROMIUM"]:
                 print("There is no Chromium here: browser tests are skipped.", flush=True)
-            if not sys.argv[1:]:
-                print(NOT_RUN, flush=True)
-            code = pytest.main(
-                sys.argv[1:] or ["tests", "-m", "not slow"], plugins=[FolderSummary()]
-            )
+            code = run(sys.argv[1:], folder, given)
         finally:
             servers.stop()
             servers.remove_sockets()
     print(f"{time.monotonic() - begun:.0f} s in all")
-    return int(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -60,7 +60,9 @@ def provider(region: Region, run_id: str) -> dict[str, Any]:
     if account.role_arn:
         found["assume_role"] = [_role(region, run_id)]
     if region.endpoint_url:
-        found |= _simulated()
+        # The account's number is asked for: without it the provider takes each security group for
+        # one of another account, and every plan changes every rule.
+        found |= _skipped("credentials_validation", "metadata_api_check")
         found["s3_use_path_style"] = True
     elif account.account_number:
         # Keys of another account build nothing.
@@ -76,9 +78,8 @@ def _role(region: Region, run_id: str) -> dict[str, str]:
     return found
 
 
-def _simulated() -> dict[str, bool]:
-    names = ("credentials_validation", "requesting_account_id", "metadata_api_check")
-    return {f"skip_{name}": True for name in names}
+def _skipped(*checks: str) -> dict[str, bool]:
+    return {f"skip_{name}": True for name in checks}
 
 
 def backend(stack: Stack, bucket: str, run_id: str) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def backend(stack: Stack, bucket: str, run_id: str) -> dict[str, Any]:
     if region.account.role_arn:
         found["assume_role"] = _role(region, run_id)
     if url := region.endpoint_url:
-        found |= _simulated()
+        found |= _skipped("credentials_validation", "requesting_account_id", "metadata_api_check")
         found["use_path_style"] = True
         found["endpoints"] = dict.fromkeys(("s3", "dynamodb", "sts", "iam"), url)
     return {"s3": found}

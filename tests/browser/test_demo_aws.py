@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
@@ -15,7 +16,7 @@ from playwright.sync_api import expect
 from tests.portal import PROJECT, free_port, newcomers_environment, wait_for
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.aside,
     pytest.mark.browser,
     pytest.mark.portal,
     pytest.mark.provider,
@@ -108,53 +109,77 @@ def open_owner(page, section: str, name: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text(name)
 
 
-def plan(page, action: str, reason: str) -> None:
-    """Open an action, give a reason, queue it, and wait for the plan."""
+def plan(page, action: str, reason: str, fill: Callable[[], None] = lambda: None) -> None:
+    """Open an action, give a reason and what else it asks for, and wait for the plan."""
     page.get_by_role("link", name=action, exact=True).first.click()
     page.get_by_label("Reason").fill(reason)
+    fill()
     page.locator(".o-submit button").click()
     page.wait_for_url(re.compile(r"/runs/run_"))
     page.evaluate("window.stayed = true")
     expect(status(page)).to_contain_text("Waiting for confirmation", timeout=RUN_MS)
 
 
-def apply(page, begun: float, what: str) -> None:
-    """Confirm the plan and watch until it is applied."""
-    page.get_by_role("button", name="Confirm & apply").click()
+def apply(page, button: str, done: str) -> None:
+    """Confirm the plan and watch until Terraform has applied it."""
+    page.get_by_role("button", name=button).click()
     expect(status(page)).to_contain_text("Applying", timeout=SOON_MS)
-    log = page.get_by_role("log")
-    expect(log).to_contain_text("Creation complete", timeout=RUN_MS)
+    expect(page.get_by_role("log")).to_contain_text(done, timeout=RUN_MS)
     expect(status(page)).to_contain_text(re.compile("Applied|Errored|Verifying"), timeout=RUN_MS)
-    print(f"{what}: {time.monotonic() - begun:.0f} s")
 
 
-def test_a_newcomer_installs_a_tenant_on_aws_and_watches_it_become_ready(signed_in, portal):
-    page = signed_in
-    begun = time.monotonic()
-    open_owner(page, "Environments", "shareddemo")
-    plan(page, "Install", "the demo's network")
-    apply(page, begun, "shared environment applied")
-    expect(status(page)).to_contain_text("Applied", timeout=SOON_MS)
-
-    begun = time.monotonic()
-    open_owner(page, "Tenants", "democorp")
-    plan(page, "Install", "the first customer")
-    # The plan is readable: rows, and what stands in them.
-    database = page.locator("details.o-res", has_text="aws_db_instance").first
-    database.locator("summary").click()
-    expect(database).to_contain_text("engine_version")
-    apply(page, begun, "tenant's machines applied")
+def ready(page) -> None:
+    """Watch the tenant answer, stage by stage, on a page that was never loaded again."""
     stages = page.locator("#calls .o-phases").last.locator("li")
     for number, name in enumerate(STAGES):
         expect(stages.nth(number)).to_contain_text(name, timeout=RUN_MS)
         expect(stages.nth(number)).to_have_attribute("data-tone", "ok", timeout=RUN_MS)
     expect(status(page)).to_contain_text("Applied", timeout=RUN_MS)
     assert page.evaluate("window.stayed"), "the page was loaded again meanwhile"
+
+
+def test_a_newcomer_installs_resizes_and_destroys_a_tenant_on_aws(signed_in, portal, capsys):
+    page, began = signed_in, time.monotonic()
+
+    def told(what: str) -> None:
+        with capsys.disabled():
+            print(f"\n  {what:<34} {time.monotonic() - began:6.1f} s", end="")
+
+    open_owner(page, "Environments", "shareddemo")
+    plan(page, "Install", "the demo's network")
+    apply(page, "Confirm & apply", "Creation complete")
+    expect(status(page)).to_contain_text("Applied", timeout=SOON_MS)
+    told("the environment stands after")
+
+    open_owner(page, "Tenants", "democorp")
+    plan(page, "Install", "the first customer")
+    # The plan is readable: rows, and what stands in them.
+    database = page.locator("details.o-res", has_text="aws_db_instance").first
+    database.locator("summary").click()
+    expect(database).to_contain_text("engine_version")
+    apply(page, "Confirm & apply", "Creation complete")
+    ready(page)
     log = page.get_by_role("log")
     for words in ("Connection refused", "GET / → 302: not yet: 503", "GET / → 302: 302"):
         expect(log).to_contain_text(words)
-    print(f"tenant ready: {time.monotonic() - begun:.0f} s")
+    told("the tenant is in service after")
 
     open_owner(page, "Tenants", "democorp")
     expect(page.locator("main")).to_contain_text("In service")
     expect(page.locator("main")).to_contain_text("https://democorp.demo.example.net")
+    size = page.locator("[name=in-ec2_asterisk_size]")
+    plan(page, "Resize", "more calls", lambda: size.select_option("t3.medium"))
+    apply(page, "Confirm & apply", "Modifications complete")
+    ready(page)
+    told("its Asterisk is larger after")
+
+    open_owner(page, "Tenants", "democorp")
+    name = page.locator("[name=typed_name]").first
+    plan(page, "Destroy", "the end", lambda: name.fill("democorp"))
+    name.fill("democorp")
+    page.locator("#confirm").get_by_role("checkbox").check()
+    apply(page, "Destroy democorp", "Destruction complete")
+    expect(status(page)).to_contain_text("Applied", timeout=SOON_MS)
+    told("nothing of it is left after")
+    open_owner(page, "Tenants", "democorp")
+    expect(page.locator("main")).not_to_contain_text("In service")

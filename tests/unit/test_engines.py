@@ -55,7 +55,8 @@ def test_the_provider_is_bound_to_region_account_and_role():
     role = engines.provider(region(role_arn=ROLE, external_id="x-1"), RUN)["assume_role"]
     assert role == [{"role_arn": ROLE, "session_name": f"omlsaas-{RUN}", "external_id": "x-1"}]
     simulated = engines.provider(region(endpoint_url="http://x", account_number="1"), RUN)
-    assert simulated["skip_requesting_account_id"] and simulated["s3_use_path_style"]
+    assert simulated["skip_credentials_validation"] and simulated["s3_use_path_style"]
+    assert "skip_requesting_account_id" not in simulated, "rules would name groups of others"
     assert "allowed_account_ids" not in simulated
 
 
