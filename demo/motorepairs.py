@@ -10,20 +10,12 @@ def repair() -> None:
 
     It reads settings once, when it is imported: call this when they are set.
     """
-    _let_certificates_be_proved_at_once()
     _let_names_be_known_at_once()
     _give_databases_ids()
     _let_policies_see_tls()
     _read_user_data()
     _let_commands_go_to_named_machines()
     _let_rules_keep_descriptions()
-
-
-def _let_certificates_be_proved_at_once() -> None:
-    """A certificate is proved a minute after it was asked for."""
-    from moto import settings
-
-    settings.ACM_VALIDATION_WAIT = 0
 
 
 def _let_names_be_known_at_once() -> None:

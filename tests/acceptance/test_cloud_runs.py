@@ -41,17 +41,20 @@ ROLE = "arn:aws:iam::123456789012:role/portal"
 
 
 class KnowsNobody(BaseHTTPRequestHandler):
-    """Answers every call as the JSON APIs do for a key that is unknown."""
+    """Answers every call as AWS does for a key that is unknown, in JSON or in XML as it came."""
 
     def do_POST(self) -> None:
         """Refuse."""
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        text = json.dumps({
-            "__type": "UnrecognizedClientException",
-            "message": "The security token included in the request is invalid.",
-        }).encode()  # fmt: skip
-        self.send_response(400)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        why = "The security token included in the request is invalid."
+        kind = self.headers.get("Content-Type") or ""
+        if "json" in kind:
+            text = json.dumps({"__type": "UnrecognizedClientException", "message": why}).encode()
+        else:
+            error = f"<Code>InvalidClientTokenId</Code><Message>{why}</Message>"
+            text = f"<ErrorResponse><Error>{error}</Error></ErrorResponse>".encode()
+        self.send_response(400 if "json" in kind else 403)
+        self.send_header("Content-Type", kind if "json" in kind else "text/xml")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
