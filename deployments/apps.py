@@ -6,7 +6,7 @@ class DeploymentsConfig(AppConfig):
     """What is done about it: runs, plans, logs, states."""
 
     name = "deployments"
-    verbose_name = _("What is done about it")
+    verbose_name = _("Runs and workers")
 
     def ready(self) -> None:
         """Register the refusals, so that stored codes have their sentences, and the checks."""

@@ -104,7 +104,10 @@ class NewTenantForm(forms.Form):
         self.fields["region"].queryset = Region.objects.visible_to(user).living().order_by("slug")
         environments = SharedEnvironment.objects.visible_to(user).living().order_by("name")
         self.fields["shared_environment"].queryset = environments
-        self.fields["release"].queryset = Release.objects.living().order_by("blueprint", "-name")
+        releases = self.fields["release"]
+        releases.queryset = Release.objects.living().order_by("blueprint", "-name")
+        # Two blueprints may have a release of the same name.
+        releases.label_from_instance = lambda release: f"{release.name} ({release.blueprint})"
 
     def clean(self) -> dict[str, Any]:
         """Let the region follow from the shared environment when only that was chosen."""

@@ -6,7 +6,7 @@ class TenantsConfig(AppConfig):
     """What should exist, and who may touch it."""
 
     name = "tenants"
-    verbose_name = _("What should exist")
+    verbose_name = _("Fleet")
 
     def ready(self) -> None:
         """Register the system checks of blueprints and keys."""

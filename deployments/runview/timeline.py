@@ -27,6 +27,7 @@ _ICONS = {
     "running": ("run", "loader-2", " o-spin"),
     "errored": ("bad", "circle-x", ""),
     "planned": ("idle", "circle-dashed", ""),
+    "cut": ("idle", "circle-minus", ""),
 }
 
 
@@ -59,6 +60,7 @@ class Row:
             "running": _("running"),
             "errored": _("failed"),
             "planned": _("not started"),
+            "cut": _("cut off, end unknown"),
         }[self.status]
 
 
@@ -80,6 +82,7 @@ class Timeline:
     has_expected: bool
     has_destroy: bool
     has_failed: bool
+    has_cut: bool
     table: SafeString | str = ""
     table_more: int = 0
 
@@ -154,7 +157,7 @@ def build(
         row.expected = expected.get(row.address)
         if row.status == "running" and not is_running:
             # Nobody told its end: it was cut off with the rest.
-            row.ended = now
+            row.status, row.ended = "cut", now
     shown = _chosen(rows, now) if len(rows) > ROWS_SHOWN else list(rows)
     shown.sort(key=lambda row: _place(row, now))
     span, tick = _scale(_reach(shown, now, is_running))
@@ -175,6 +178,7 @@ def build(
         has_expected=is_running and any(row.expected for row in shown),
         has_destroy=any(row.action in ("delete", "replace") for row in shown),
         has_failed=any(row.status == "errored" for row in shown),
+        has_cut=any(row.status == "cut" for row in shown),
         table=_table(rows, now) if table else "",
         table_more=max(0, len(rows) - TABLE_ROWS),
     )
@@ -201,7 +205,7 @@ def _subtitle(run: Run, now: float, is_running: bool) -> str:
 
 def _chosen(rows: Iterable[Row], now: float) -> list[Row]:
     """Return the rows worth a bar: what failed, what runs, then what took longest."""
-    rank = {"errored": 0, "running": 1, "done": 2, "planned": 3}
+    rank = {"errored": 0, "running": 1, "cut": 1, "done": 2, "planned": 3}
     ordered = sorted(rows, key=lambda row: (rank[row.status], -(row.so_far(now) or 0.0)))
     return ordered[:ROWS_SHOWN]
 
@@ -257,8 +261,6 @@ def _grid_lines(span: float, tick: float, unit: float) -> str:
 
 def _drawn(row: Row, now: float, unit: float, lines: str, is_running: bool) -> str:
     tone, icon, turn = _ICONS[row.status]
-    if row.status == "running" and not is_running:
-        tone, icon, turn = "idle", "circle-minus", ""
     took = row.so_far(now)
     label = lasted(took)
     if took is None:
@@ -268,7 +270,7 @@ def _drawn(row: Row, now: float, unit: float, lines: str, is_running: bool) -> s
     mark = f'<path class="is-now" d="M{now * unit:.1f} 0V26"/>' if is_running else ""
     words = escape(f"{name}: {row.words} {label}")
     began = ""
-    if row.status == "running" and is_running:
+    if row.status == "running":
         began = f' data-started="{int(row.started * 1000)}"'
     href = f"?q={quote(row.address, safe='')}#log"
     return (

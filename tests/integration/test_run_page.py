@@ -371,6 +371,15 @@ def test_a_run_at_work_shows_that_it_was_asked_to_stop(alice, acme):
     assert "/force-cancel" not in shown
 
 
+def test_what_a_run_was_at_when_it_was_lost_is_not_shown_as_running(alice, acme):
+    run = applying(acme, [row("module.app.terraform_data.this", "running", ended=None)])
+    Run.objects.filter(pk=run.pk).update(status=S.LOST, ended_at=timezone.now())
+    run.steps.update(ended_at=timezone.now())
+    shown = text(page(alice, run))
+    assert "cut off, end unknown" in shown
+    assert "o-spin" not in shown
+
+
 def test_force_opens_after_the_cool_off(alice, acme, settings):
     asked = {"cancel_requested_at": timezone.now(), "cancel_by": "Alice"}
     asked |= {"cancel_mode": "graceful", "cancel_because": CanceledBy(by="Alice").to_json()}
