@@ -10,12 +10,24 @@ def repair() -> None:
 
     It reads settings once, when it is imported: call this when they are set.
     """
+    _close_each_connection()
     _let_names_be_known_at_once()
     _give_databases_ids()
     _let_policies_see_tls()
     _read_user_data()
     _let_commands_go_to_named_machines()
     _let_rules_keep_descriptions()
+
+
+def _close_each_connection() -> None:
+    """On a busy machine the provider loses answers that come by HTTP/1.1.
+
+    It says "use of closed network connection" then and asks again, and what was done already is
+    refused (InvalidPermission.Duplicate).
+    """
+    from werkzeug.serving import WSGIRequestHandler
+
+    WSGIRequestHandler.protocol_version = "HTTP/1.0"
 
 
 def _let_names_be_known_at_once() -> None:

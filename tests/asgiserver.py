@@ -51,13 +51,16 @@ class Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[Server]:
-    """Serve the portal while inside; the database must be one that other threads see."""
+def serving(application: Any = None) -> Iterator[Server]:
+    """Serve the portal while inside; the database must be one that other threads see.
+
+    An application of one's own is for settings that are read when it is made.
+    """
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     from deployments.tailer import Hub
-    from omlsaas.asgi import application
+    from omlsaas.asgi import application as portal
 
-    server = Server(application)
+    server = Server(application or portal)
 
     def run() -> None:
         try:

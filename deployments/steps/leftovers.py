@@ -66,7 +66,7 @@ def _state(work: Work, params: Mapping[str, Any]) -> Iterator[str]:
             text = _state_in_bucket(work)
     with transaction.atomic():
         work.fence()
-        states.note_on_stack(stack, None)
+        states.forget_on_stack(stack)
     yield text
 
 

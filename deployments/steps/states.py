@@ -155,3 +155,9 @@ def note_on_stack(stack: Stack, state: State) -> None:
     stack.state_serial, stack.state_lineage = state.serial, state.lineage
     stack.resource_count = state.resource_count
     stack.save(update_fields=["state_serial", "state_lineage", "resource_count"])
+
+
+def forget_on_stack(stack: Stack) -> None:
+    """Write to the stack that it has no state any more."""
+    stack.state_serial, stack.state_lineage, stack.resource_count = None, "", 0
+    stack.save(update_fields=["state_serial", "state_lineage", "resource_count"])

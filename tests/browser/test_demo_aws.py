@@ -175,7 +175,8 @@ def test_a_newcomer_installs_resizes_and_destroys_a_tenant_on_aws(signed_in, por
 
     open_owner(page, "Tenants", "democorp")
     name = page.locator("[name=typed_name]").first
-    plan(page, "Destroy", "the end", lambda: name.fill("democorp"))
+    page.locator("summary[aria-label=More]").click()
+    plan(page, "Destroy…", "the end", lambda: name.fill("democorp"))
     name.fill("democorp")
     page.locator("#confirm").get_by_role("checkbox").check()
     apply(page, "Destroy democorp", "Destruction complete")
