@@ -266,7 +266,8 @@ def sees_tenant(life: Life, name: str, *, dialer: bool) -> None:
     prefix = life.output(name, "parameter_prefix")
     standing = [found_id for what, found_id in found if what == "parameters"]
     assert [one for one in standing if one.startswith(f"{prefix}/")]
-    assert not [one for one in standing if "/boot/" in one], "orders are taken away"
+    own = f"/{name}/boot/"
+    assert not [one for one in standing if own in one], "orders are taken away"
 
 
 def resized(life: Life, name: str) -> None:
