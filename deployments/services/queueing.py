@@ -22,6 +22,7 @@ from deployments.errors import (
 )
 from deployments.models import Run, RunEvent, WorkerHost
 from deployments.services.admission import lock_place, try_admit
+from deployments.services.hosts import require_hosts, uses_hosts
 from deployments.services.lifecycle import next_number, refresh_condition
 from deployments.services.params import check_params
 from deployments.services.points import return_to_point
@@ -57,11 +58,6 @@ def find_action(stack: Stack, name: str) -> Action:
 def plan_params(action: Action) -> dict[str, Any]:
     """Return the parameters of the action's plan step; empty when it has none."""
     return next((dict(s.params) for s in action.steps if s.kind == "terraform.plan"), {})
-
-
-def is_plan_only(action: Action) -> bool:
-    """Tell whether an action changes nothing."""
-    return all(step.kind == "terraform.plan" for step in action.steps)
 
 
 def queue_run(  # long: its keyword-only signature alone takes fourteen lines
@@ -150,10 +146,12 @@ def _check(stack: Stack, action: Action, typed_name: str | None) -> None:
     plan = plan_params(action)
     if action.when == "installed" and not stack.is_installed and not stack.state_serial:
         raise NotInstalled(stack=stack)
-    if not is_plan_only(action):
+    if not action.is_plan_only:
         refuse_suspect(stack)
         if plan.get("destroy"):
             _check_destroy(stack)
+    if uses_hosts(action):
+        require_hosts(stack)
     kind = blueprints.load(stack.blueprint).kinds[stack.kind]
     parent = stack.parent_environment
     if not action.uses_engine:
@@ -171,7 +169,7 @@ def refuse_suspect(stack: Stack) -> None:
 
 def _check_complete(stack: Stack, action: Action) -> None:
     """Refuse while an input that has no default is not set."""
-    if plan_params(action).get("destroy") or not action.uses_engine:
+    if plan_params(action).get("destroy") or not action.needs_inputs:
         return
     kind = blueprints.load(stack.blueprint).kinds[stack.kind]
     needed = blueprints.missing(kind, effective_inputs(stack), set(secrets.versions(stack)))
@@ -213,7 +211,7 @@ def _new_run(actor: Actor, stack: Stack, action: Action, auto_apply: bool | None
         steps_wanted=with_providers(stack, _steps(stack, action)),
         is_auto_apply=bool(auto_apply and action.auto_apply_allowed),
         is_destroy=bool(plan_params(action).get("destroy")),
-        is_plan_only=is_plan_only(action),
+        is_plan_only=action.is_plan_only,
         asks_name=action.confirm == "name",
         inputs=inputs,
         inputs_digest=canonical_digest(inputs),
