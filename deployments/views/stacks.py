@@ -18,6 +18,7 @@ from deployments.runstatus import OPEN
 from deployments.services.unlocking import holder_of
 from deployments.urgency import RUN_COLUMNS
 from deployments.views import backups
+from deployments.views import hosts as hosts_
 from deployments.views.audit import dress
 from omlsaas.lib.refusals import sentence
 from tenants import blueprints, secrets
@@ -154,6 +155,7 @@ def _blueprint(user: User, stack: Stack) -> dict[str, Any]:
         "lacking": [kind.label(name) for name in _lacking(stack, kind)],
         "outputs": _outputs(stack, kind),
         "backups": backups.panel(user, stack, kind),
+        "hosts": hosts_.panel(user, stack, kind),
         "is_outdated": bool(stack.blueprint_digest) and stack.blueprint_digest != blueprint.digest,
     }
 
