@@ -373,6 +373,15 @@ class HostsMissing(DeploymentError):
     message = _("%(stack)s has no host for %(groups)s. Add one on its page, then run this again.")
 
 
+class InstalledAlready(DeploymentError):
+    """An action for new stacks would do harm on one that is installed."""
+
+    message = _(
+        "%(stack)s is installed already, and “%(action)s” would set it up from the beginning. Use "
+        "one of these instead: %(others)s."
+    )
+
+
 class HostKeyUnknown(DeploymentError):
     """Nobody has confirmed the key by which a host is known."""
 

@@ -20,10 +20,12 @@ def render(
     hosts: Iterable[Host],
     rules: HostRules,
     private: Mapping[str, Mapping[str, Any]] | None = None,
+    more_groups: Mapping[str, Iterable[str]] | None = None,
 ) -> dict[str, Any]:
     """Return the inventory of these hosts alone, as a document.
 
-    `private` adds variables of a run to hosts by name (the file of the key, say).
+    `private` adds variables of a run to hosts by name (the file of the key, say), `more_groups`
+    groups of hosts by name.
     """
     hosts = list(hosts)
     private = private or {}
@@ -33,6 +35,8 @@ def render(
         group: {"hosts": {h.name: {} for h in hosts if group in rules.groups_of(h.role)}}
         for group in rules.groups
     }
+    for group, names in (more_groups or {}).items():
+        groups[group] = {"hosts": {name: {} for name in names if name in every}}
     return {"all": {"hosts": every, "children": groups}}
 
 

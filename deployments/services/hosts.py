@@ -1,8 +1,12 @@
 """Whether the hosts of a stack are such that a playbook may be sent to them."""
 
+from collections.abc import Collection
+from typing import Any
+
 from django.utils.translation import gettext as _
 
-from deployments.errors import HostKeyUnknown, HostsMissing
+from deployments.errors import HostKeyUnknown, HostsMissing, InstalledAlready
+from deployments.models import Run
 from tenants import blueprints
 from tenants.blueprints.stepkinds import PLAYBOOKS
 from tenants.models import Host, Stack
@@ -13,6 +17,38 @@ CONTACT = "hosts.contact"
 def uses_hosts(action: blueprints.Action) -> bool:
     """Tell whether an action sends a playbook to the stack's hosts."""
     return any(step.kind in PLAYBOOKS for step in action.steps)
+
+
+def failed_hosts(run: Run) -> list[str]:
+    """Return the hosts on which a run's playbooks failed, or that they did not reach."""
+    found: dict[str, None] = {}
+    for progress in run.steps.filter(kind__in=PLAYBOOKS).values_list("progress", flat=True):
+        bad = (
+            row["host"] for row in progress.get("hosts", ()) if row["failed"] or row["unreachable"]
+        )
+        found |= dict.fromkeys(bad)
+    return list(found)
+
+
+def narrowed(steps: list[dict[str, Any]], names: Collection[str]) -> list[dict[str, Any]]:
+    """Return the steps with their playbooks for these hosts alone; for all when none is named."""
+    if not names:
+        return steps
+    return [
+        {**step, "params": {**step["params"], "only_hosts": list(names)}}
+        if step["kind"] in PLAYBOOKS
+        else step
+        for step in steps
+    ]
+
+
+def require_new(stack: Stack, action: blueprints.Action) -> None:
+    """Raise InstalledAlready for an action that is meant for hosts with nothing on them yet."""
+    if action.when != "new" or not stack.is_installed:
+        return
+    kind = blueprints.load(stack.blueprint).kinds[stack.kind]
+    others = [a.label for a in kind.actions.values() if a.when == "installed"]
+    raise InstalledAlready(stack=stack, action=action.label, others=", ".join(others))
 
 
 def require_hosts(stack: Stack) -> list[Host]:

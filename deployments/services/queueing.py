@@ -1,5 +1,6 @@
 """Queueing a run: check who, what and whether; write it down; let admission decide."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +23,13 @@ from deployments.errors import (
 )
 from deployments.models import Run, RunEvent, WorkerHost
 from deployments.services.admission import lock_place, try_admit
-from deployments.services.hosts import require_hosts, uses_hosts
+from deployments.services.hosts import (
+    failed_hosts,
+    narrowed,
+    require_hosts,
+    require_new,
+    uses_hosts,
+)
 from deployments.services.lifecycle import next_number, refresh_condition
 from deployments.services.params import check_params
 from deployments.services.points import return_to_point
@@ -74,11 +81,13 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
     retry_of: Run | None = None,
     is_scheduled: bool = False,
     auto_apply: bool | None = None,
+    only_hosts: Collection[str] = (),
 ) -> Run:
     """Queue one action over one stack and return the run, which may have to wait.
 
     With `inputs` or `new_secrets` the stack's desired inputs are changed first, in the same
-    transaction. `params` are for this run alone. `typed_name` is compared where the action asks
+    transaction. `params` are for this run alone; with `only_hosts` its playbooks leave all other
+    hosts alone. `typed_name` is compared where the action asks
     for the stack's name; a command whose user named the stack on its line passes None. A repeated
     `request_key` of the same actor gives the first run again. Raises Refusal subclasses; then
     nothing was written.
@@ -86,7 +95,8 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
     found = find_action(stack, action)
     access.require(actor, found.kind, stack)
     content = [stack.public_id, action, reason, inputs or {}, sorted(new_secrets or {})]
-    digest = canonical_digest([*content, params] if params else content)
+    more = [part for part in (params, list(only_hosts)) if part]
+    digest = canonical_digest([*content, *more])
     with transaction.atomic():
         lock_place(stack)
         if request_key and (first := _repeated(actor, request_key, digest)):
@@ -105,6 +115,7 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
         run.request_key, run.request_digest = request_key or None, digest
         run.retry_of, run.is_scheduled = retry_of, is_scheduled
         run.params, run.point = asked, point
+        run.steps_wanted = narrowed(run.steps_wanted, only_hosts)
         _write(actor.because(reason), run)
         if not try_admit(run):
             refresh_condition(stack)
@@ -151,6 +162,7 @@ def _check(stack: Stack, action: Action, typed_name: str | None) -> None:
         if plan.get("destroy"):
             _check_destroy(stack)
     if uses_hosts(action):
+        require_new(stack, action)
         require_hosts(stack)
     kind = blueprints.load(stack.blueprint).kinds[stack.kind]
     parent = stack.parent_environment
@@ -250,8 +262,12 @@ def retry_run(
     reason: str = "",
     request_key: str | None = None,
     typed_name: str | None = "",
+    only_failed: bool = False,
 ) -> Run:
-    """Queue the same action again as a new run; nothing is ever re-applied by itself."""
+    """Queue the same action again as a new run; nothing is ever re-applied by itself.
+
+    With `only_failed` its playbooks go to the hosts alone that failed or were not reached.
+    """
     if not run.is_ended:
         raise IllegalTransition(run=run, status=run.get_status_display(), wanted=_("retried"))
     return queue_run(
@@ -263,4 +279,5 @@ def retry_run(
         typed_name=typed_name,
         params=run.params,
         retry_of=run,
+        only_hosts=failed_hosts(run) if only_failed else (),
     )

@@ -1,4 +1,4 @@
-"""ansible.playbook and ansible.check: a playbook over the stack's hosts, or what it would do."""
+"""Playbooks over the stack's hosts: done (ansible.playbook), tried (.check), only asking (.ask)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,12 +17,14 @@ from deployments.steps.hosterrors import HostsUnknown
 from deployments.work import WORKER, Work
 from tenants.models import Stack
 
-PLAYBOOK, CHECK = "ansible.playbook", "ansible.check"
+PLAYBOOK, CHECK, ASK = "ansible.playbook", "ansible.check", "ansible.ask"
 INSTALLED, REMOVED = "installed", "removed"
 
 
 def _prepare(work: Work, params: Mapping[str, Any]) -> None:
     hosts = playbooks.render(work, params)
+    only = params.get("only_hosts")
+    hosts = [host for host in hosts if not only or host.name in only]
     names = ", ".join(f"{h.name} ({h.role}, {h.user}@{h.address}:{h.port})" for h in hosts)
     facts = {"version": playbooks.require_ansible(), "hosts": names}
     work.say(_("ansible-core %(version)s, hosts: %(hosts)s") % facts)
@@ -43,6 +45,8 @@ def _after(work: Work, params: Mapping[str, Any]) -> None:
         work.fence()
         stack = Stack.objects.select_for_update(of=("self",), no_key=True).get(pk=work.stack.pk)
         if _was_stopped(work):
+            if stack.state_suspect:
+                return  # A playbook before has said so.
             check = next((a.label for a in work.kind.actions.values() if a.is_plan_only), CHECK)
             run = work.run
             why = HostsUnknown(run=run.number, run_id=run.public_id, check=check)
@@ -87,6 +91,10 @@ def _after_check(work: Work, params: Mapping[str, Any]) -> None:
     with transaction.atomic():
         work.fence()
         Run.objects.filter(pk=work.run.pk).update(drift_count=work.run.drift_count)
+
+
+def _after_ask(work: Work, params: Mapping[str, Any]) -> None:
+    playbooks.forget(work)
 
 
 PREPARE = Piece(
@@ -136,6 +144,28 @@ register(
             Piece(
                 "hosts.checked", gettext_lazy("Keep the outcome"), call=_after_check, always=True
             ),
+        ),
+        params=PARAMS,
+        cancel="one interrupt; nothing was changed",
+        resume="taken up where its supervisor is",
+    )
+)
+
+register(
+    StepKind(
+        name=ASK,
+        phase="plan",
+        pieces=(
+            PREPARE,
+            Piece(
+                ASK,
+                gettext_lazy("Ask the hosts"),
+                launch=_launch,
+                judge=playbooks.judge,
+                error_kind="step",
+                told_as=Plays,
+            ),
+            Piece("hosts.asked", gettext_lazy("Tidy up"), call=_after_ask, always=True),
         ),
         params=PARAMS,
         cancel="one interrupt; nothing was changed",

@@ -23,6 +23,8 @@ from tenants.models import Host
 
 # What follows the word stands in the same paragraph.
 ERROR_WORDS = re.compile(r"^\[?ERROR\]?[:!] *(.+(?:\n.+){0,2})", re.M)
+# The group of the hosts that a run is for, when it leaves others alone.
+ONLY = "only_these"
 TAIL_BYTES = 64 * 1024
 SUMMARY_CHARS = 300
 
@@ -67,7 +69,8 @@ def render(work: Work, params: Mapping[str, Any]) -> list[Host]:
         blueprints.copy_files(blueprint, work.folder.tf)
     playbook_path(work, params)
     place = place_of(work).make()
-    document = inventory.render(hosts, work.kind.hosts, _private(place, hosts))
+    only = {ONLY: params["only_hosts"]} if params.get("only_hosts") else None
+    document = inventory.render(hosts, work.kind.hosts, _private(place, hosts), only)
     place.write_inventory(document)
     place.write_known_hosts({host.public_id: host.host_key for host in hosts})
     ansible.write_values(place.variables, _values(work) | work.render(params.get("vars", {})))
@@ -116,7 +119,7 @@ def launch(work: Work, params: Mapping[str, Any], check: bool = False) -> Launch
         settings.ANSIBLE_BIN,
         playbook_path(work, params),
         place,
-        limit=work.render(list(params.get("limit", ()))),
+        limit=_limit(work, params),
         tags=work.render(list(params.get("tags", ()))),
         check=check,
     )
@@ -127,6 +130,14 @@ def launch(work: Work, params: Mapping[str, Any], check: bool = False) -> Launch
         name, default = ("apply_s", settings.APPLY_TIMEOUT_S)
     silence = engine.limit(work, "silence_s", settings.SILENCE_TIMEOUT_S)
     return Launch(argv, place.path, env, engine.limit(work, name, default), silence)
+
+
+def _limit(work: Work, params: Mapping[str, Any]) -> list[str]:
+    """Return the step's hosts and groups; of these only the run's own choice, where it has one."""
+    found = work.render(list(params.get("limit", ())))
+    if not params.get("only_hosts"):
+        return found
+    return [*found, f"&{ONLY}"] if found else [ONLY]
 
 
 def forget(work: Work) -> None:

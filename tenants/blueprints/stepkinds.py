@@ -5,8 +5,8 @@ ENGINE_STEPS = ("terraform.", "state.", "providers.")
 # They tell how what stands differs from what is wanted.
 COMPARES = ("terraform.plan", "ansible.check")
 # Actions of these alone change nothing.
-LOOKS = (*COMPARES, "hosts.contact")
-PLAYBOOKS = ("ansible.playbook", "ansible.check")
+LOOKS = (*COMPARES, "hosts.contact", "ansible.ask")
+PLAYBOOKS = ("ansible.playbook", "ansible.check", "ansible.ask")
 
 
 def needs_inputs(kind: str) -> bool:

@@ -9,7 +9,7 @@ from deployments.errors import HostKeyUnknown, HostsMissing
 from deployments.models import Run
 from deployments.runner.proctable import marked
 from deployments.runstatus import RunStatus
-from deployments.services import cancel_run, review_stack
+from deployments.services import cancel_run, retry_run, review_stack
 from deployments.worker import Worker
 from tenants import hosts
 from tenants.errors import HostKeyNotOffered, InputsRefused
@@ -207,6 +207,20 @@ def test_an_unreachable_host_is_named(known, worker):
     # The other host was done.
     assert known.file("password").exists()
     assert known.stack().condition == "errored" and not known.stack().is_installed
+
+
+def test_a_retry_may_leave_the_hosts_alone_that_are_done(known, worker, machines):
+    right = known.host("voice-one").port
+    Host.objects.filter(name="voice-one").update(port=1)
+    run = do(worker, known.queue("install"))
+    Host.objects.filter(name="voice-one").update(port=right)
+    known.file("greeting").write_text("not touched again")
+    again = do(worker, retry_run(known.actor, run, only_failed=True))
+    assert again.status == S.APPLIED, (again.error_text, log_of(again))
+    rows = again.steps.get(kind="ansible.playbook").progress["hosts"]
+    assert [row["host"] for row in rows] == ["voice-one"]
+    assert known.file("greeting").read_text() == "not touched again"
+    assert known.file("password", "voice-one").read_text() == PASSWORD
 
 
 def test_a_changed_host_key_stops_everything_to_that_host(known, worker, machines):

@@ -1,17 +1,22 @@
 """Pages of a stack's hosts: adding, confirming a key, the inventory out and in."""
 
 import subprocess
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 
 import pytest
 import yaml
 from django.urls import reverse
+from django.utils import timezone
 
+from deployments.runner.plays import Plays
+from deployments.runstatus import RunStatus
+from deployments.steps.hosterrors import HostKeyOffered
 from tenants import actors, hosts, secrets, services
 from tenants.models import AuditEntry, Host
 from tests import sshhosts
-from tests.factories import make_region, make_tenant, make_user
+from tests.factories import make_region, make_run, make_step, make_tenant, make_user
 
 pytestmark = pytest.mark.django_db
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGt0u9bTJpSOxVsuOHD1zQG8XbyMQyPBG1r3QpWgYFeD"
@@ -186,3 +191,78 @@ def test_a_stack_of_another_blueprint_has_no_hosts(client, settings, places):
     assert "configures no hosts" in page(client, "stack_hosts", stack.public_id)
     add(client, stack)
     assert not Host.objects.exists()
+
+
+# -- the page of a run --------------------------------------------------------------------------
+
+
+def played(stack, **fields):
+    """Return a run with a playbook that two hosts had, one of which failed."""
+    steps = [{"kind": "ansible.playbook", "params": {"playbook": "ansible/site.yml"}}]
+    run = make_run(stack, fields.pop("status", RunStatus.ERRORED), steps_wanted=steps,
+                   action="change", action_label="Change", **fields)  # fmt: skip
+    began = timezone.now() - timedelta(seconds=8)
+    step = make_step(run, kind="ansible.playbook", phase="configure")
+    plays = Plays()
+    at = [(began + timedelta(seconds=n)).isoformat() for n in range(8)]
+    plays.update([
+        {"type": "ansible_play", "play": "All"},
+        {"type": "ansible_task", "task": "Ensure <b>it</b>", "number": 1, "place": "x:1",
+         "at": at[0]},
+        {"type": "ansible_result", "host": "app-one", "number": 1, "status": "changed",
+         "began": at[0], "at": at[2]},
+        {"type": "ansible_result", "host": "voice-one", "number": 1, "status": "failed",
+         "began": at[0], "at": at[4]},
+        {"type": "diagnostic", "severity": "error", "summary": "no room", "detail": "",
+         "address": "voice-one", "place": "x:1, in “Ensure it”"},
+    ])  # fmt: skip
+    step.progress, step.started_at = plays.to_dict(), began
+    step.ended_at = began + timedelta(seconds=6)
+    step.save()
+    return run
+
+
+def test_the_page_of_a_playbook_has_a_line_for_each_host_the_failed_first(alice, acme):
+    acme.resource_count = 2
+    acme.save()
+    html = page(alice, "run", played(acme).public_id)
+    picture = html.split('id="run-plays"')[1].split('id="run-timeline"')[0]
+    assert picture.index("voice-one") < picture.index("app-one")
+    assert "1 failed" in picture and "1 changed" in picture
+    assert "<title>Ensure &lt;b&gt;it&lt;/b&gt;</title>" in picture
+    # The failure's own words stand on top of the page.
+    assert html.index("no room") < html.index('id="run-plays"')
+    assert "Only on the hosts that failed: voice-one" in html
+
+
+def test_a_retry_for_the_failed_hosts_narrows_its_playbooks(alice, acme):
+    add(alice, acme)
+    add(alice, acme, name="voice-one", role="voice", address="192.0.2.8")
+    acme.hosts.update(host_key=KEY)
+    acme.desired_inputs, acme.resource_count = {"place": "/tmp"}, 2
+    acme.save()
+    secrets.store(acme, "password", "long-enough-word")
+    run = played(acme)
+    alice.post(reverse("run_retry", args=[run.public_id]), {"only_failed": "on"})
+    made = run.stack.runs.latest("id")
+    assert made.retry_of == run
+    assert made.steps_wanted[0]["params"]["only_hosts"] == ["voice-one"]
+
+
+def test_a_run_that_only_asked_does_not_claim_that_all_is_well(alice, acme):
+    steps = [{"kind": "hosts.contact", "params": {}}]
+    run = make_run(acme, RunStatus.PLANNED_AND_FINISHED, steps_wanted=steps, is_plan_only=True)
+    html = page(alice, "run", run.public_id)
+    assert "Nothing was changed." in html and "no drift was found" not in html
+    found = HostKeyOffered(fingerprint="SHA256:abc", stack=acme)
+    run.findings = [{"about": "app-one", **found.to_json()}]
+    run.save()
+    html = page(alice, "run", run.public_id)
+    assert "SHA256:abc" in html and reverse("stack_hosts", args=[acme.public_id]) in html
+
+
+def test_a_check_with_differences_says_where_they_stand(alice, acme):
+    steps = [{"kind": "ansible.check", "params": {"playbook": "ansible/site.yml"}}]
+    run = make_run(acme, RunStatus.PLANNED_AND_FINISHED, steps_wanted=steps, is_plan_only=True,
+                   drift_count=2)  # fmt: skip
+    assert "2 tasks would change something." in page(alice, "run", run.public_id)
