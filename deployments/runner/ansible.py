@@ -34,6 +34,7 @@ SSH_ARGS = " ".join((
     "-o PasswordAuthentication=no -o KbdInteractiveAuthentication=no",
     "-o ServerAliveInterval=15 -o ServerAliveCountMax=4",
 ))  # fmt: skip
+_PAIR = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
 _VERSION = re.compile(r"\[core ([0-9.]+)")
 
 
@@ -97,10 +98,20 @@ def write_values(path: Path, values: Mapping[str, object]) -> None:
 
     https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_advanced_syntax.html
     """
-    # A JSON value is a YAML value, one a line; only letters beyond 16 bits would be escaped apart.
-    lines = [f"{json.dumps(name)}: !unsafe {json.dumps(value, ensure_ascii=False)}\n"
-             for name, value in values.items()]  # fmt: skip
-    write_private(path, ("".join(lines) or "{}\n").encode())
+    # The tag stands before the whole, because before a single text it would undo the quotes: ""
+    # became null, "1.10" a number.
+    lines = [f"{json.dumps(name)}: {_yaml(value)}" for name, value in values.items()]
+    write_private(path, ("!unsafe {\n" + ",\n".join(lines) + "\n}\n").encode())
+
+
+def _yaml(value: object) -> str:
+    """Return a value as JSON, which is YAML but for pairs of escapes: YAML has a longer one."""
+
+    def joined(pair: re.Match[str]) -> str:
+        high, low = int(pair[1], 16) - 0xD800, int(pair[2], 16) - 0xDC00
+        return f"\\U{0x10000 + (high << 10) + low:08x}"
+
+    return _PAIR.sub(joined, json.dumps(value))
 
 
 def host_alias(public_id: str) -> str:

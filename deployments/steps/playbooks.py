@@ -36,8 +36,9 @@ _MEANINGS: tuple[tuple[str, type[DeploymentError]], ...] = (
     (r"[Mm]issing sudo password|a password is required|is not in the sudoers|"
      r"not allowed to execute|sudo: .*(command )?not found", errors.SudoRefused),
     (r"No space left on device|Disk quota exceeded", errors.HostDiskFull),
-    (r"requires a minimum of Python|No python interpreters found|python3?: not found|"
-     r"interpreter .* was not found|SyntaxError: future feature annotations",
+    (r"requires a minimum of Python|No python interpreters found|"
+     r"python[0-9.]*: (command )?not found|interpreter .* was not found|"
+     r"SyntaxError: future feature annotations",
      errors.PythonUnsuitable),
 )  # fmt: skip
 
