@@ -7,6 +7,7 @@ from django.core.checks import CheckMessage, Error, register
 from deployments.steps.kinds import KINDS
 from tenants import blueprints
 from tenants.blueprints import BlueprintFlawed
+from tenants.blueprints.stepkinds import PLAYBOOKS
 from tenants.checks import TAG, message
 
 
@@ -23,6 +24,7 @@ def check_steps(**_kwargs: Any) -> list[CheckMessage]:
         found += _unknown_params(blueprint)
         found += _wrong_phases(blueprint)
         found += _unknown_inputs(blueprint)
+        found += _missing_playbooks(blueprint)
     return found
 
 
@@ -66,4 +68,22 @@ def _unknown_inputs(blueprint: blueprints.Blueprint) -> list[CheckMessage]:
             for name in set(step.params.get("values", {})) - set(kind.variables):
                 text, where = f"There is no input “{name}”.", f"{step.file}:{step.line}"
                 found[step.file, step.line, name] = Error(text, obj=where, id="deployments.E003")
+    return list(found.values())
+
+
+def _missing_playbooks(blueprint: blueprints.Blueprint) -> list[CheckMessage]:
+    """Return an error for each playbook that a step names and the blueprint does not have."""
+    found: dict[tuple[str, int], CheckMessage] = {}
+    for kind in blueprint.kinds.values():
+        for step in (step for action in kind.all_actions for step in action.steps):
+            if step.kind not in PLAYBOOKS:
+                continue
+            name, where = str(step.params.get("playbook", "")), f"{step.file}:{step.line}"
+            text = ""
+            if f"{blueprint.name}/{name}" not in blueprint.files:
+                text = f"There is no playbook “{name}” in this blueprint."
+            elif kind.hosts is None:
+                text = f"{step.kind} needs “hosts” in the kind “{kind.name}”."
+            if text:
+                found[step.file, step.line] = Error(text, obj=where, id="deployments.E004")
     return list(found.values())

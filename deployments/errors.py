@@ -374,3 +374,27 @@ class ConvertWould(DeploymentError):
         "knows %(left)s more that have no counterpart here: they stand on, and nobody manages "
         "them. Data: %(data)s."
     )
+
+
+class HostsMissing(DeploymentError):
+    """The stack has no host for a group that its playbooks need."""
+
+    message = _("%(stack)s has no host for %(groups)s. Add one on its page, then run this again.")
+
+
+class InstalledAlready(DeploymentError):
+    """An action for new stacks would do harm on one that is installed."""
+
+    message = _(
+        "%(stack)s is installed already, and “%(action)s” would set it up from the beginning. Use "
+        "one of these instead: %(others)s."
+    )
+
+
+class HostKeyUnknown(DeploymentError):
+    """Nobody has confirmed the key by which a host is known."""
+
+    message = _(
+        "The key of %(hosts)s is not confirmed. Run “%(contact)s”, compare what is shown with the "
+        "host's own console, and confirm it on the page of %(stack)s."
+    )

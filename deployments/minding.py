@@ -122,7 +122,7 @@ class Minder:
         # What is stored may be older or newer than the offset: events count once each.
         raw = work.step_dir(work.step) / "raw.log"
         redact = work.redactor.apply
-        self.projection = replay(raw, work.step.raw_offset, redact)
+        self.projection = replay(raw, work.step.raw_offset, redact, planned.piece.told_as)
         self.version = self.projection.version
         self.clock = _Clock(lease=time.monotonic() + settings.LEASE_RENEW_S)
         self.cancel_mode = ""

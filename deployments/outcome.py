@@ -18,6 +18,7 @@ from deployments.steps import pieces_of
 from deployments.work import WORKER, Work
 from omlsaas.lib.refusals import Refusal
 from tenants import actors, audit
+from tenants.blueprints.stepkinds import COMPARES
 from tenants.effective import canonical_digest
 from tenants.models import Stack
 
@@ -64,10 +65,15 @@ def end_phase(work: Work, phase: str, later: str | None, verdict: Verdict | None
         return _end_plan(work, later)
     if later is not None:
         return later
-    if any(step["kind"] == "terraform.apply" for step in work.run.steps_wanted):
+    if any(_leaves_something(step) for step in work.run.steps_wanted):
         record_applied(work.run, work.redactor)
     end_run(work.run, S.APPLIED, actor=WORKER)
     return None
+
+
+def _leaves_something(step: dict[str, Any]) -> bool:
+    """Tell whether a step makes what stands be what its inputs say."""
+    return step["kind"] == "terraform.apply" or bool(step.get("params", {}).get("leaves"))
 
 
 def _end_badly(work: Work, verdict: Verdict) -> None:
@@ -89,7 +95,7 @@ def _end_plan(work: Work, later: str | None) -> str | None:
     run = work.run
     _note_drift(work)
     if run.is_plan_only or later is None:
-        if _plans(work):
+        if _compares(work):
             note_clean_plan(run)
         end_run(run, S.PLANNED_AND_FINISHED, actor=WORKER)
         return None
@@ -129,13 +135,13 @@ def _keep_findings(run: Run) -> None:
     Plan.objects.update_or_create(run=run, defaults={"digest": digest, "facts": made_on})
 
 
-def _plans(work: Work) -> bool:
-    return any(step["kind"] == "terraform.plan" for step in work.run.steps_wanted)
+def _compares(work: Work) -> bool:
+    return any(step["kind"] in COMPARES for step in work.run.steps_wanted)
 
 
 def _note_drift(work: Work) -> None:
     """A run that only looks tells whether somebody changed something outside."""
-    if work.run.is_plan_only and _plans(work) and work.run.action != "rollback_state":
+    if work.run.is_plan_only and _compares(work) and work.run.action != "rollback_state":
         drift = bool(work.run.drift_count)
         Stack.objects.filter(pk=work.run.stack_id).update(has_drift=drift)
 

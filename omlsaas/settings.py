@@ -192,6 +192,8 @@ WORKDIR_ROOT = Path(env.str("WORKDIR_ROOT", "") or VAR_ROOT / "workdirs")
 STATE_ROOT = Path(env.str("STATE_ROOT", "") or VAR_ROOT / "state")
 BLUEPRINT_ROOT = Path(env.str("BLUEPRINT_ROOT", "") or BASE_DIR / "hcl_template")
 TERRAFORM_BIN = env.str("TERRAFORM_BIN", "") or "terraform"
+# The one that the portal was set up with, unless another is named.
+ANSIBLE_BIN = env.str("ANSIBLE_BIN", str(Path(sys.executable).with_name("ansible-playbook")))
 PROVIDER_MIRROR = env.str("PROVIDER_MIRROR", "")
 # Git remote that gets the inputs of each stack after an apply, and how to sign in there
 # (docs/aws.md). A region may name another one.

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.actors import Actor
 from tenants.errors import NotAllowed
-from tenants.models import Region, SharedEnvironment, Stack, Tenant, User
+from tenants.models import Host, Region, SharedEnvironment, Stack, Tenant, User
 from tenants.querysets import user_scopes
 
 # Kinds of action, and their names for people.
@@ -37,7 +37,7 @@ GRANTS: dict[str, frozenset[str]] = {
 def user_can(user: User, kind: str, target: Any = None) -> bool:
     """Tell whether one of the user's roles that cover `target` grants this kind of action.
 
-    `target` is a Region, SharedEnvironment, Tenant or Stack; None asks for everything.
+    `target` is a Region, SharedEnvironment, Tenant, Stack or Host; None asks for everything.
     """
     region, environment, tenant = _place(target)
     for role, everything, region_id, environment_id, tenant_id in user_scopes(user).rows:
@@ -72,6 +72,8 @@ def _place(target: Any) -> tuple[int | None, int | None, int | None]:
     match target:
         case Stack():
             return target.region_id, target.parent_environment_id, target.tenant_id
+        case Host():
+            return _place(target.stack)
         case Tenant():
             return target.region_id, target.shared_environment_id, target.pk
         case SharedEnvironment():

@@ -114,3 +114,24 @@ class AdoptionRefused(Refusal):
     """The files are not surely those of this tenant in this place; nothing was kept."""
 
     message = _("%(name)s is not taken over: %(why)s")
+
+
+class HostRefused(Refusal):
+    """A host of a stack has a value that cannot work."""
+
+    message = _("Host “%(name)s” cannot be kept so: %(why)s")
+
+
+class HostKeyNotOffered(Refusal):
+    """The key that a person confirmed is not the one that the host showed last."""
+
+    message = _(
+        "%(host)s does not show the key %(fingerprint)s now. Run the first contact again, compare "
+        "what it shows with the host's own console, and confirm that."
+    )
+
+
+class InventoryUnreadable(Refusal):
+    """An inventory file of another tool cannot be taken over."""
+
+    message = _("The inventory cannot be read: %(why)s")

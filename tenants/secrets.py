@@ -177,6 +177,8 @@ def known_values(stack: Stack) -> set[str]:
         found.add(value)
         if row.kind == SecretKind.OUTPUT and value[:1] in ("{", "["):
             found.update(_texts(value))
+    # Keys of hosts that were removed may still stand in files over there.
+    found.update(own(host) for host in stack.hosts.exclude(key_id=""))
     return found
 
 

@@ -11,6 +11,7 @@ browser tests are skipped and say so.
 import base64
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,6 +72,29 @@ def find_browser() -> str:
     return subprocess.run([script], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
+def find_sshd() -> str:
+    """Return an sshd for hosts of tests, installed if that is allowed; empty when there is none."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    if not shutil.which("sshd", path=path) and install("openssh-server"):
+        # It is for the tests alone: nothing listens after the next start of this machine.
+        subprocess.run(["systemctl", "disable", "ssh"], capture_output=True, check=False)
+    return shutil.which("sshd", path=path) or ""
+
+
+def install(package: str) -> bool:
+    """Install a package of the distribution where that is allowed; tell whether it was tried."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return False
+    print(f"Installing {package} for the tests", flush=True)
+    # At run level 1 no package starts its service.
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for arguments in (["update", "-q"], ["install", "-qy", "--no-install-recommends", package]):
+        done = subprocess.run(["apt-get", *arguments], env=env, capture_output=True, text=True)
+        if done.returncode:
+            print(f"apt-get {arguments[0]} failed: {done.stderr.strip()[-500:]}")
+    return True
+
+
 def find_mirror() -> str:
     """Return a folder with Terraform providers on this machine; empty when there is none."""
     if os.environ.get("PROVIDER_MIRROR"):
@@ -103,6 +127,7 @@ def environment(folder: Path, servers: Servers) -> dict[str, str]:
         "ENCRYPTION_KEYS": f"k1:{key}",
         "STATICFILES_BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
         "CHROMIUM": find_browser(),
+        "SSHD": find_sshd(),
         "PROVIDER_MIRROR": mirror,
         "TF_CLI_CONFIG_FILE": str(terraform_configuration(folder, mirror)),
         **servers.urls,

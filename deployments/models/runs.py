@@ -13,7 +13,7 @@ from deployments.runstatus import (
     RunStatus,
 )
 from omlsaas.lib.refusals import sentence
-from tenants.blueprints.model import ENGINE_STEPS
+from tenants.blueprints.stepkinds import ENGINE_STEPS
 from tenants.models import Region, Stack
 from tenants.models.archive import public_id
 from tenants.querysets import RegionScoped

@@ -1,6 +1,7 @@
-"""Turn Terraform's machine output into the log that people read, and into events.
+"""Turn an engine's machine output into the log that people read, and into events.
 
-`-json` messages: https://developer.hashicorp.com/terraform/internals/machine-readable-ui
+Terraform's `-json` messages: https://developer.hashicorp.com/terraform/internals/machine-readable-ui
+Ansible's come from our own callback (callbacks/json_lines.py) in the same shape.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ _BY_TYPE = {
     "ephemeral_op_errored": RED,
     "change_summary": BOLD,
 }
+# Of events: what may hold any text.
+_TEXTS = {
+    "diagnostic": ("summary", "detail", "address", "place"),
+    "ansible_play": ("play",),
+    "ansible_task": ("task", "place"),
+}
 _BY_LEVEL = {"error": RED, "warn": YELLOW}
 _BY_ACTION = {"delete": RED, "replace": RED, "create": GREEN, "update": YELLOW}
 
@@ -62,17 +69,18 @@ class HumanLog:
                 lines.append(line.decode(errors="replace"))
                 continue
             text, event = _read_line(line)
-            lines.append(text)
+            # Of a playbook's events only some are lines for people.
+            if text or event is None or not event["type"].startswith("ansible_"):
+                lines.append(text)
             if event is not None:
                 events.append(self._cleared(event))
         human = "\n".join(lines).encode(errors="replace")
         return self._redact(clean(human)), events
 
     def _cleared(self, event: dict) -> dict:
-        """Redact the texts of a diagnostic, now that one level of escaping is gone."""
-        if event["type"] == "diagnostic":
-            for name in ("summary", "detail", "address", "place"):
-                event[name] = self._redact(event[name].encode(errors="replace")).decode()
+        """Redact the texts that people wrote, now that one level of escaping is gone."""
+        for name in _TEXTS.get(event["type"], ()):
+            event[name] = self._redact(_text(event.get(name)).encode(errors="replace")).decode()
         return event
 
 
@@ -226,12 +234,34 @@ def _version(message: dict) -> dict:
     return {"terraform": _text(message.get("terraform"))}
 
 
+def _play(message: dict) -> dict:
+    return {"play": _text(message.get("play"))}
+
+
+def _task(message: dict) -> dict:
+    texts = {name: _text(message.get(name)) for name in ("task", "place")}
+    return {"number": int(message.get("number") or 0), **texts}
+
+
+def _result(message: dict) -> dict:
+    texts = {name: _text(message.get(name)) for name in ("host", "status", "began")}
+    return {"number": int(message.get("number") or 0), **texts}
+
+
+def _nothing(message: dict) -> dict:
+    return {}
+
+
 _EVENTS: dict[str, Callable[[dict], dict]] = {
     "version": _version,
     "planned_change": _change,
     "resource_drift": _change,
     "change_summary": _summary,
     "outputs": _outputs,
+    "ansible_play": _play,
+    "ansible_task": _task,
+    "ansible_result": _result,
+    "ansible_stats": _nothing,
     **dict.fromkeys(
         (
             "refresh_start",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from .humanlog import HumanLog
 from .tail import Tail
@@ -193,9 +194,17 @@ class Projection:
     }
 
 
-def replay(raw_log: Path, upto: int, redact: Callable[[bytes], bytes] | None = None) -> Projection:
-    """Return the projection of the first `upto` bytes of a raw log, read again."""
-    projection, human = Projection(), HumanLog(redact)
+def replay(
+    raw_log: Path,
+    upto: int,
+    redact: Callable[[bytes], bytes] | None = None,
+    begin: Callable[[], Any] = Projection,
+) -> Any:
+    """Return the projection of the first `upto` bytes of a raw log, read again.
+
+    `begin` makes the empty one, of the kind that the engine's events need.
+    """
+    projection, human = begin(), HumanLog(redact)
     with Tail(raw_log, end=upto) as tail:
         while block := tail.read(ended=True)[1]:
             projection.update(human.feed(block)[1])

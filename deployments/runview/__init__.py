@@ -20,6 +20,7 @@ from deployments.runview import notes as notes_
 from deployments.runview import panels as panels_
 from deployments.runview import phases as phases_
 from deployments.runview import plan as plan_
+from deployments.runview import plays as plays_
 from deployments.runview import timeline as timeline_
 from deployments.runview.cards import (
     EventLine,
@@ -165,6 +166,11 @@ class RunPage:
     def calls(self) -> list[calls_.Call]:
         """Return how far the steps beside Terraform have come."""
         return calls_.calls_of(self.run, self.steps)
+
+    @cached_property
+    def plays(self) -> list[plays_.Plays]:
+        """Return the pictures of the run's playbooks."""
+        return plays_.plays_of(self.run, self.steps, calls_.titles())
 
     @cached_property
     def handed(self) -> list[Secret]:

@@ -16,6 +16,7 @@ from deployments.runview.plan import Danger
 from deployments.runview.words import about, listed, long
 from deployments.services.unlocking import holder_of
 from omlsaas.lib.refusals import sentence
+from tenants.blueprints.stepkinds import COMPARES
 
 S = RunStatus
 DIAGNOSTICS_SHOWN = 5
@@ -171,6 +172,17 @@ def _looked(run: Run) -> Note:
     if run.action_kind == "restore":
         text = _("What Terraform believes was changed; what really stands there was not touched.")
         return Note("ok", "restore", _("The state was rolled back."), text)
+    kinds = {step["kind"] for step in run.steps_wanted}
+    if not kinds.intersection(COMPARES):
+        return _asked(run)
+    if run.drift_count and "ansible.check" in kinds:
+        title = ngettext(
+            "%(n)s task would change something.", "%(n)s tasks would change something.",
+            run.drift_count,
+        )  # fmt: skip
+        text = _("The log shows what differs on the hosts. Change brings them to the inputs again.")
+        href, label = owner_link(run.stack), _("Choose")
+        return Note("drift", "git-compare", title % {"n": run.drift_count}, text, href, label)
     if run.drift_count:
         title = ngettext(
             "%(n)s resource was changed outside.", "%(n)s resources were changed outside.",
@@ -184,6 +196,15 @@ def _looked(run: Run) -> Note:
         return Note("drift", "git-compare", _("%s is not as its inputs say.") % name, text)
     text = _("The infrastructure matches the blueprint and its inputs; no drift was found.")
     return Note("ok", "checks", _("Nothing to do."), text)
+
+
+def _asked(run: Run) -> Note:
+    """Tell of a run that compared nothing: it asked, and may have found what waits for a yes."""
+    if run.findings:
+        text = _("Read what was found, and confirm on the page of the hosts what is right.")
+        href = link("stack_hosts", run.stack.public_id)
+        return Note("wait", "shield-question", _("Somebody has to look."), text, href, _("Hosts"))
+    return Note("ok", "checks", _("Asked."), _("Nothing was changed."))
 
 
 def _errored(run: Run, steps: Sequence[RunStep]) -> Note:

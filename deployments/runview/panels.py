@@ -18,6 +18,7 @@ from deployments.runview.plan import Danger
 from deployments.runview.rights import Rights
 from deployments.runview.words import listed, long
 from deployments.services.decisions import force_allowed_at
+from deployments.services.hosts import failed_hosts
 from omlsaas.lib.refusals import sentence
 from tenants.blueprints import Kind
 
@@ -92,6 +93,7 @@ class Again:
     request_key: str
     is_offered: bool
     is_retry: bool
+    failed_hosts: str = ""  # those that a retry may be for alone
 
 
 def build(
@@ -241,6 +243,7 @@ def _again(run: Run, kind: Kind | None) -> Again | None:
         request_key=str(uuid.uuid4()),
         is_offered=is_retry and not blocked,
         is_retry=is_retry,
+        failed_hosts=", ".join(failed_hosts(run)) if run.status == S.ERRORED else "",
     )
 
 

@@ -160,13 +160,13 @@ def build(
             row.status, row.ended = "cut", now
     shown = _chosen(rows, now) if len(rows) > ROWS_SHOWN else list(rows)
     shown.sort(key=lambda row: _place(row, now))
-    span, tick = _scale(_reach(shown, now, is_running))
+    span, tick = scale(_reach(shown, now, is_running))
     unit = WIDTH / span
-    lines = _grid_lines(span, tick, unit)
+    lines = grid_lines(span, tick, unit)
     drawn = "\n".join(_drawn(row, now, unit, lines, is_running) for row in shown)
     return Timeline(
         rows=mark_safe(drawn),  # noqa: S308 made of numbers and escaped text
-        ticks=[_tick_label(n * tick, tick < 1) for n in range(round(span / tick))],
+        ticks=[tick_label(n * tick, tick < 1) for n in range(round(span / tick))],
         more=len(rows) - len(shown) + int(step.progress.get("more", 0)),
         title=_("Destroy") if run.is_destroy else _("Apply"),
         subtitle=_subtitle(run, now, is_running),
@@ -236,7 +236,7 @@ def _guess(row: Row, now: float) -> tuple[float, float]:
     return start, start + length
 
 
-def _scale(last: float) -> tuple[float, float]:
+def scale(last: float) -> tuple[float, float]:
     """Return (span, seconds between ticks): whole ticks that hold the last second."""
     for tick in _STEPS:
         count = int(last / tick) + 1
@@ -246,7 +246,8 @@ def _scale(last: float) -> tuple[float, float]:
     return (int(last / tick) + 1) * tick, tick
 
 
-def _tick_label(seconds: float, with_tenths: bool) -> str:
+def tick_label(seconds: float, with_tenths: bool) -> str:
+    """Return what stands at a tick."""
     if with_tenths:
         return f"{seconds:.1f}"
     hours, rest = divmod(int(seconds), 3600)
@@ -254,7 +255,8 @@ def _tick_label(seconds: float, with_tenths: bool) -> str:
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
 
 
-def _grid_lines(span: float, tick: float, unit: float) -> str:
+def grid_lines(span: float, tick: float, unit: float) -> str:
+    """Return the lines at the ticks, over one row."""
     path = "".join(f"M{n * tick * unit:.1f} 0V26" for n in range(1, round(span / tick)))
     return f'<path class="is-grid" d="{path}"/>' if path else ""
 
@@ -315,7 +317,7 @@ def _bar(start: float, end: float, unit: float, css: str, grows: bool) -> str:
 
 
 def _cells(row: Row, now: float) -> str:
-    began = "" if row.started is None else _tick_label(row.started, now < 60)
+    began = "" if row.started is None else tick_label(row.started, now < 60)
     action = ACTION_WORDS.get(row.action, lambda: row.action)()
     number = '<td class="text-end o-num">'
     return (

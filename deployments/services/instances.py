@@ -12,9 +12,10 @@ from django.utils import timezone
 from deployments import doorbell
 from deployments.models import InstancesRecord, Run
 from deployments.runner.redact import Redactor
+from tenants import blueprints, inventory
 from tenants.models import User
 
-INPUTS, META = "inputs.json", "meta.yml"
+INPUTS, META, INVENTORY = "inputs.json", "meta.yml", "inventory.yml"
 NO_ADDRESS = "omlsaas.invalid"
 
 
@@ -37,7 +38,7 @@ def record_applied(run: Run, redactor: Redactor) -> InstancesRecord | None:
         stack=run.stack,
         remote=remote,
         folder=f"{run.stack.region.slug}/{run.stack.name}",
-        files={} if run.is_destroy else _files(run, redactor),
+        files={} if _removes(run) else _files(run, redactor),
         message=redactor.text(_message(run)),
         author_name=name,
         author_email=email,
@@ -45,6 +46,12 @@ def record_applied(run: Run, redactor: Redactor) -> InstancesRecord | None:
     )
     transaction.on_commit(partial(doorbell.ring_instances))
     return record
+
+
+def _removes(run: Run) -> bool:
+    """Tell whether nothing of the stack is left after the run."""
+    left = (step.get("params", {}).get("leaves") for step in run.steps_wanted)
+    return run.is_destroy or "removed" in left
 
 
 def _files(run: Run, redactor: Redactor) -> dict[str, str]:
@@ -71,7 +78,11 @@ def _files(run: Run, redactor: Redactor) -> dict[str, str]:
     }
     text = json.dumps(inputs, indent=2, sort_keys=True, ensure_ascii=False)
     told = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)
-    return {INPUTS: f"{text}\n", META: told}
+    rules = blueprints.load(run.blueprint).kinds[stack.kind].hosts
+    found = {INPUTS: f"{text}\n", META: told}
+    if rules is not None:
+        found[INVENTORY] = inventory.export(stack.hosts.living(), rules, inputs)
+    return found
 
 
 def _message(run: Run) -> str:

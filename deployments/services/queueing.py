@@ -1,5 +1,6 @@
 """Queueing a run: check who, what and whether; write it down; let admission decide."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +22,13 @@ from deployments.errors import (
 )
 from deployments.models import Run, RunEvent, WorkerHost
 from deployments.services.admission import lock_place, try_admit
+from deployments.services.hosts import (
+    failed_hosts,
+    narrowed,
+    require_hosts,
+    require_new,
+    uses_hosts,
+)
 from deployments.services.lifecycle import next_number, refresh_condition
 from deployments.services.params import check_params
 from deployments.services.points import return_to_point
@@ -56,11 +64,6 @@ def plan_params(action: Action) -> dict[str, Any]:
     return next((dict(s.params) for s in action.steps if s.kind == "terraform.plan"), {})
 
 
-def is_plan_only(action: Action) -> bool:
-    """Tell whether an action changes nothing."""
-    return all(step.kind == "terraform.plan" for step in action.steps)
-
-
 def queue_run(  # long: its keyword-only signature alone takes fourteen lines
     actor: Actor,
     stack: Stack,
@@ -75,11 +78,13 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
     retry_of: Run | None = None,
     is_scheduled: bool = False,
     auto_apply: bool | None = None,
+    only_hosts: Collection[str] = (),
 ) -> Run:
     """Queue one action over one stack and return the run, which may have to wait.
 
     With `inputs` or `new_secrets` the stack's desired inputs are changed first, in the same
-    transaction. `params` are for this run alone. `typed_name` is compared where the action asks
+    transaction. `params` are for this run alone; with `only_hosts` its playbooks leave all other
+    hosts alone. `typed_name` is compared where the action asks
     for the stack's name; a command whose user named the stack on its line passes None. A repeated
     `request_key` of the same actor gives the first run again. Raises Refusal subclasses; then
     nothing was written.
@@ -87,7 +92,8 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
     found = find_action(stack, action)
     access.require(actor, found.kind, stack)
     content = [stack.public_id, action, reason, inputs or {}, sorted(new_secrets or {})]
-    digest = canonical_digest([*content, params] if params else content)
+    more = [part for part in (params, list(only_hosts)) if part]
+    digest = canonical_digest([*content, *more])
     with transaction.atomic():
         lock_place(stack)
         if first := repeated(actor, request_key, digest):
@@ -106,6 +112,7 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
         run.request_key, run.request_digest = request_key or None, digest
         run.retry_of, run.is_scheduled = retry_of, is_scheduled
         run.params, run.point = asked, point
+        run.steps_wanted = narrowed(run.steps_wanted, only_hosts)
         _write(actor.because(reason), run)
         if not try_admit(run):
             refresh_condition(stack)
@@ -145,10 +152,13 @@ def _check(stack: Stack, action: Action, typed_name: str | None) -> None:
     plan = plan_params(action)
     if action.when == "installed" and not stack.is_installed and not stack.state_serial:
         raise NotInstalled(stack=stack)
-    if not is_plan_only(action):
+    if not action.is_plan_only:
         refuse_suspect(stack)
         if plan.get("destroy"):
             _check_destroy(stack)
+    if uses_hosts(action):
+        require_new(stack, action)
+        require_hosts(stack)
     kind = blueprints.load(stack.blueprint).kinds[stack.kind]
     parent = stack.parent_environment
     if not action.uses_engine:
@@ -166,7 +176,7 @@ def refuse_suspect(stack: Stack) -> None:
 
 def _check_complete(stack: Stack, action: Action) -> None:
     """Refuse while an input that has no default is not set."""
-    if plan_params(action).get("destroy") or not action.uses_engine:
+    if plan_params(action).get("destroy") or not action.needs_inputs:
         return
     kind = blueprints.load(stack.blueprint).kinds[stack.kind]
     needed = blueprints.missing(kind, effective_inputs(stack), set(secrets.versions(stack)))
@@ -208,7 +218,7 @@ def _new_run(actor: Actor, stack: Stack, action: Action, auto_apply: bool | None
         steps_wanted=with_providers(stack, _steps(stack, action)),
         is_auto_apply=bool(auto_apply and action.auto_apply_allowed),
         is_destroy=bool(plan_params(action).get("destroy")),
-        is_plan_only=is_plan_only(action),
+        is_plan_only=action.is_plan_only,
         asks_name=action.confirm == "name",
         inputs=inputs,
         inputs_digest=canonical_digest(inputs),
@@ -247,8 +257,12 @@ def retry_run(
     reason: str = "",
     request_key: str | None = None,
     typed_name: str | None = "",
+    only_failed: bool = False,
 ) -> Run:
-    """Queue the same action again as a new run; nothing is ever re-applied by itself."""
+    """Queue the same action again as a new run; nothing is ever re-applied by itself.
+
+    With `only_failed` its playbooks go to the hosts alone that failed or were not reached.
+    """
     if not run.is_ended:
         raise IllegalTransition(run=run, status=run.get_status_display(), wanted=_("retried"))
     return queue_run(
@@ -260,4 +274,5 @@ def retry_run(
         typed_name=typed_name,
         params=run.params,
         retry_of=run,
+        only_hosts=failed_hosts(run) if only_failed else (),
     )

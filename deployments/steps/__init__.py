@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.runner.process import Exit
+from deployments.runner.projection import Projection
 from deployments.work import Work
 
 PHASES = ("plan", "apply", "configure", "verify")
@@ -45,6 +46,8 @@ class Piece:
     changes: bool = False
     # What kind of error a refusal by its call is (runstatus.ErrorKind); engines have their own.
     error_kind: str = "system"
+    # What its process's events make; a call tells of itself.
+    told_as: Callable[[], Any] = Projection
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from deployments.steps import (  # noqa: F401  (they register themselves)
     KINDS,
+    ansible_playbook,
     asg_replace,
     backups,
+    hosts_contact,
     inputs_require,
     leftovers,
     parameters,

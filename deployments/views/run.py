@@ -212,6 +212,7 @@ def retry(request: HttpRequest, run_id: str) -> HttpResponse:
                 reason=request.POST.get("reason", "").strip()[:MAX_TEXT],
                 request_key=request.POST.get("request_key", "")[:64] or None,
                 typed_name=request.POST.get("typed_name", "").strip(),
+                only_failed=bool(request.POST.get("only_failed")),
             )
         )
 

@@ -19,6 +19,7 @@ from deployments.runview.words import shown
 from deployments.services.unlocking import holder_of
 from deployments.urgency import RUN_COLUMNS
 from deployments.views import backups
+from deployments.views import hosts as hosts_
 from deployments.views.audit import dress
 from omlsaas.lib.refusals import sentence
 from tenants import blueprints, secrets
@@ -152,6 +153,7 @@ def _blueprint(user: User, stack: Stack, *, has_all_inputs: bool) -> dict[str, A
         "lacking": [kind.label(name) for name in _lacking(stack, kind)],
         "outputs": outputs_of(stack, kind),
         "backups": backups.panel(user, stack, kind),
+        "hosts": hosts_.panel(user, stack, kind),
         "is_outdated": bool(stack.blueprint_digest) and stack.blueprint_digest != blueprint.digest,
     }
 

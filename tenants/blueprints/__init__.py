@@ -8,7 +8,9 @@ from collections.abc import Collection
 
 from django.utils.translation import gettext as _
 
+from tenants.blueprints.hosts import HostRole, HostRules
 from tenants.blueprints.judge import RulesNotJudged, judge, judge_secret, missing
+from tenants.blueprints.manifest import MANIFEST
 from tenants.blueprints.model import (
     Action,
     Adoption,
@@ -38,6 +40,7 @@ from tenants.blueprints.registry import (
 from tenants.blueprints.templates import LookupMissing, render
 
 __all__ = [
+    "MANIFEST",
     "Action",
     "Adoption",
     "Attribute",
@@ -46,6 +49,8 @@ __all__ = [
     "BlueprintFlawed",
     "Flaw",
     "Group",
+    "HostRole",
+    "HostRules",
     "Kind",
     "LookupMissing",
     "NameRule",

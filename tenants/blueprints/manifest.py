@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from tenants.blueprints import adoption, lines, templates
+from tenants.blueprints import adoption, hosts, lines, templates
 from tenants.blueprints.hcl import RootModule, read_folder
 from tenants.blueprints.model import (
     Action,
@@ -116,8 +116,11 @@ class Reader:
             configured_providers=frozenset(module.configured),
             judge_files=module.judge_files,
             published=tuple(self.document.value.get("published", ())),
+            hosts=hosts.read(spec.get("hosts")),
         )
         self._check_outputs(path, kind)
+        for group in hosts.unknown_groups(kind.hosts) if kind.hosts else ():
+            self.flaw((*path, "hosts"), _("No role is in the group “%(group)s”."), group=group)
         if kind.needs_shared and name == "shared":
             self.flaw(path, _("A shared environment cannot need a shared environment."))
         return kind

@@ -8,6 +8,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from tenants.blueprints.hosts import HostRules
+from tenants.blueprints.stepkinds import ENGINE_STEPS, LOOKS, needs_inputs
+
 PRIMITIVES = ("string", "number", "bool")
 
 
@@ -68,9 +71,8 @@ class Rule:
 class Variable:
     """An input of a root module, as its `variable` block declares it.
 
-    `type` is the constraint in one line. `role` is version, size, secret or empty, as
-    blueprint.yaml says. `choices` is a hint for forms, never a rule. `file` is relative to the
-    blueprint root; `line` is the block's first, `end_line` its last.
+    `type` is the constraint in one line. `role`: version, size, secret or empty. `choices` is
+    a hint, no rule. `file` is relative to the blueprint root; `line` to `end_line` is the block.
     """
 
     name: str
@@ -168,10 +170,6 @@ class StepSpec:
     if_output: str = ""
 
 
-# Steps whose process is Terraform: a host without it can do all others.
-ENGINE_STEPS = ("terraform.", "state.", "providers.")
-
-
 @dataclass(frozen=True)
 class Param:
     """What an action asks for a single run: no input of the stack, nothing stays of it.
@@ -214,12 +212,17 @@ class Action:
     @property
     def is_plan_only(self) -> bool:
         """Tell whether the action ends with its plan."""
-        return all(step.kind == "terraform.plan" for step in self.steps)
+        return all(step.kind in LOOKS for step in self.steps)
 
     @property
     def uses_engine(self) -> bool:
         """Tell whether any step needs Terraform."""
         return any(step.kind.startswith(ENGINE_STEPS) for step in self.steps)
+
+    @property
+    def needs_inputs(self) -> bool:
+        """Tell whether it needs every required input."""
+        return any(needs_inputs(step.kind) for step in self.steps)
 
     @property
     def returns_to_point(self) -> str:
@@ -284,8 +287,8 @@ class Kind:
     `root` is the absolute folder of the root module, `root_name` the same relative to the
     blueprint root (with slashes). `judge_files` are the variable blocks alone, by file name, each
     at its own line. `providers` are those that Terraform has to fetch, also for local modules;
-    `configured_providers` have a block of their own in the root module. `adoption` is None where
-    no stack of another tool can be taken over.
+    `configured_providers` have a block of their own in the root module. `adoption` and `hosts`
+    are None for a kind that knows none.
     """
 
     name: str
@@ -314,6 +317,7 @@ class Kind:
     # Default passwords that the software is published with: no secret may be one of them.
     published: tuple[str, ...] = ()
     adoption: Adoption | None = None
+    hosts: HostRules | None = None
 
     @property
     def all_actions(self) -> tuple[Action, ...]:

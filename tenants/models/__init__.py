@@ -4,6 +4,7 @@ from tenants.models.access import Membership, User
 from tenants.models.accounts import CloudAccount, Region
 from tenants.models.audit import AuditEntry
 from tenants.models.environments import SharedEnvironment
+from tenants.models.hosts import Host
 from tenants.models.releases import ComponentPin, Release
 from tenants.models.secrets import Secret
 from tenants.models.stacks import Stack
@@ -13,6 +14,7 @@ __all__ = [
     "AuditEntry",
     "CloudAccount",
     "ComponentPin",
+    "Host",
     "Membership",
     "Region",
     "Release",

@@ -20,7 +20,16 @@ from deployments.runstatus import RunStatus
 from deployments.views import bulk, stacks
 from deployments.views.frame import Frame
 from tenants import blueprints, inputs, secrets
-from tenants.models import AuditEntry, Region, Release, SharedEnvironment, Stack, Tenant, User
+from tenants.models import (
+    AuditEntry,
+    Host,
+    Region,
+    Release,
+    SharedEnvironment,
+    Stack,
+    Tenant,
+    User,
+)
 from tenants.models.stacks import Condition
 from tests import factories
 
@@ -95,6 +104,7 @@ def world(db: None) -> World:
         heartbeat_at=timezone.now(),
     )  # fmt: skip
     elsewhere = factories.make_tenant("globex")
+    Host.objects.create(stack=stack, name="app-one", role="app", address="192.0.2.7")
     people = {
         "outsider": factories.make_user("charlie", role="operator", over=elsewhere),
         "viewer": factories.make_user("bob", role="viewer", over=region),
@@ -151,6 +161,10 @@ def stack_of(world: World) -> tuple:
     return (world.stack.public_id,)
 
 
+def machine_of(world: World) -> tuple:
+    return (world.stack.hosts.get().public_id,)
+
+
 def host_of(world: World) -> tuple:
     return (world.host.host_id,)
 
@@ -203,6 +217,14 @@ ROUTES = {
         404, 403, 403, 200, lambda w: (w.stack.public_id, "admin_password"), method="post"
     ),
     "stack_backups": Route(404, 200, 200, 200, stack_of),
+    "stack_hosts": Route(404, 200, 200, 200, stack_of),
+    "stack_inventory": Route(404, 200, 200, 200, stack_of),
+    "stack_host_new": Route(404, 403, 200, 200, stack_of),
+    "stack_inventory_read": Route(404, 403, 200, 200, stack_of),
+    "stack_host": Route(404, 403, 200, 200, machine_of),
+    # No key was shown: the refusal is shown in place.
+    "stack_host_pin": Route(404, 403, 200, 200, machine_of, method="post"),
+    "stack_host_remove": Route(404, 403, 302, 302, machine_of, method="post"),
     "worker_drain": Route(403, 403, 403, 302, host_of, method="post"),
     "worker_gone": Route(403, 403, 403, 302, host_of, method="post"),
     # One run.

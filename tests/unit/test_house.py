@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-ENGINE_LIBRARIES = {"python_terraform", "orjson", "zstandard"}
+ENGINE_LIBRARIES = {"python_terraform", "ansible", "orjson", "zstandard"}
 
 # Rooms from the bottom up: a room may import itself and what stands before it.
 ROOMS = [
@@ -115,6 +115,12 @@ def test_the_runner_knows_neither_django_nor_the_portal():
         return not (ours or top in sys.stdlib_module_names or top in ENGINE_LIBRARIES)
 
     assert not offences(files("deployments/runner"), forbidden)
+
+
+def test_only_what_ansible_loads_imports_ansible():
+    paths = files("deployments") + files("tenants") + files("omlsaas")
+    paths = [p for p in paths if p.parent.name != "callbacks"]
+    assert not offences(paths, lambda _, name: within(name, "ansible"))
 
 
 def test_only_the_runner_starts_processes():

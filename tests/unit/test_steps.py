@@ -109,3 +109,14 @@ def test_an_input_that_the_hcl_does_not_have_cannot_be_required(settings, tmp_pa
     settings.BLUEPRINT_ROOT = tmp_path
     told = blueprint(tmp_path, "{kind: inputs.require, values: {protected: false}}")
     assert told == ["There is no input “protected”."]
+
+
+def test_a_playbook_that_is_not_there_and_a_kind_without_hosts_are_told(settings, tmp_path):
+    settings.BLUEPRINT_ROOT = tmp_path
+    told = blueprint(tmp_path, "{kind: ansible.playbook, playbook: ansible/a.yml}")
+    assert told == ["There is no playbook “ansible/a.yml” in this blueprint."]
+    (tmp_path / "demo/ansible").mkdir()
+    (tmp_path / "demo/ansible/a.yml").write_text("- hosts: all\n")
+    assert [found.msg for found in check_steps()] == [
+        "ansible.playbook needs “hosts” in the kind “tenant”."
+    ]

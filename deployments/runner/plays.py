@@ -1,0 +1,125 @@
+"""What a run's page shows of a playbook: hosts with counters, their times, what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from .projection import MAX_DIAGNOSTICS, MAX_TEXT
+
+MAX_HOSTS = 1_000
+MAX_TASKS = 1_000
+MAX_BARS = 2_000
+# A shorter time is no bar, unless something happened in it.
+NOTABLE_S = 0.2
+COUNTERS = ("ok", "changed", "failed", "unreachable", "skipped", "ignored")
+
+
+class Plays:
+    """The state of one playbook as its events tell it; `version` grows with every change.
+
+    hosts: one row for each: host, place (from 0), its counters, status (ok, changed, and failed or
+    unreachable for good), ended. tasks: number, name, play, at. bars: [host's place, task's
+    number, began, ended, status], those that took a while or did something. All are bounded.
+    """
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.play = ""
+        self.task = ""
+        self.task_count = 0
+        self.totals = dict.fromkeys(COUNTERS, 0)
+        self.tasks: list[dict] = []
+        self.bars: list[list] = []
+        self.more_bars = 0
+        self.more_hosts = 0
+        self.diagnostics: list[dict] = []
+        self.more_diagnostics = 0
+        self.is_summed_up = False
+        self._hosts: dict[str, dict] = {}
+
+    def update(self, events: Iterable[dict]) -> None:
+        """Take over the events of HumanLog.feed; those of no interest here are passed over."""
+        for event in events:
+            take = self._TAKES.get(event["type"])
+            if take is not None:
+                self.version += 1
+                take(self, event)
+
+    @property
+    def hosts(self) -> list[dict]:
+        return list(self._hosts.values())
+
+    def to_dict(self) -> dict:
+        """Return a picture of this moment for a JSON column."""
+        kept = {name: value for name, value in vars(self).items() if name[0] != "_"}
+        return {**kept, "hosts": [dict(row) for row in self._hosts.values()],
+                "bars": [list(bar) for bar in self.bars], "totals": dict(self.totals),
+                "tasks": list(self.tasks), "diagnostics": list(self.diagnostics)}  # fmt: skip
+
+    def _begin_play(self, event: dict) -> None:
+        self.play = event["play"]
+
+    def _begin_task(self, event: dict) -> None:
+        self.task, self.task_count = event["task"], event["number"]
+        if len(self.tasks) < MAX_TASKS:
+            row = {"number": event["number"], "name": self.task[:200], "play": self.play[:200]}
+            self.tasks.append({**row, "place": event["place"], "at": event["at"]})
+
+    def _count(self, event: dict) -> None:
+        name, status = event["host"], event["status"]
+        if status not in self.totals:
+            return
+        self.totals[status] += 1
+        row = self._hosts.get(name)
+        if row is None:
+            if len(self._hosts) >= MAX_HOSTS:
+                self.more_hosts += 1
+                return
+            row = {"host": name, **dict.fromkeys(COUNTERS, 0), "status": "ok", "ended": ""}
+            row["place"] = len(self._hosts)
+            self._hosts[name] = row
+        row[status] += 1
+        row["ended"] = event["at"]
+        if status in ("failed", "unreachable") or (status == "changed" and row["status"] == "ok"):
+            row["status"] = status
+        self._draw(row["place"], event)
+
+    def _draw(self, place: int, event: dict) -> None:
+        is_loud = event["status"] in ("changed", "failed", "unreachable")
+        if not is_loud and seconds(event["began"], event["at"]) < NOTABLE_S:
+            return
+        if len(self.bars) >= MAX_BARS:
+            self.more_bars += 1
+            return
+        self.bars.append([place, event["number"], event["began"], event["at"], event["status"]])
+
+    def _sum_up(self, event: dict) -> None:
+        self.is_summed_up = True
+
+    def _diagnose(self, event: dict) -> None:
+        if len(self.diagnostics) >= MAX_DIAGNOSTICS:
+            self.more_diagnostics += 1
+            return
+        kept = {name: text[:MAX_TEXT] for name, text in event.items() if name != "type"}
+        self.diagnostics.append(kept)
+
+    _TAKES = {
+        "ansible_play": _begin_play,
+        "ansible_task": _begin_task,
+        "ansible_result": _count,
+        "ansible_stats": _sum_up,
+        "diagnostic": _diagnose,
+    }
+
+
+def seconds(began: str, ended: str) -> float:
+    """Return the seconds between two of the engine's times; 0 for one that is none."""
+    try:
+        return (_moment(ended) - _moment(began)).total_seconds()
+    except ValueError:
+        return 0.0
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -1,0 +1,205 @@
+"""What every step needs that runs a playbook: its private files, its words for a failure."""
+
+import os
+import re
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from deployments import identity
+from deployments.errors import DeploymentError, EngineKilled
+from deployments.runner import ansible, workdir
+from deployments.runner.process import Exit
+from deployments.services.hosts import contact_label, require_hosts
+from deployments.steps import Launch, engine
+from deployments.steps import hosterrors as errors
+from deployments.work import Work
+from tenants import blueprints, inventory, secrets
+from tenants.models import Host
+
+# What follows the word stands in the same paragraph.
+ERROR_WORDS = re.compile(r"^\[?ERROR\]?[:!] *(.+(?:\n.+){0,2})", re.M)
+# The group of the hosts that a run is for, when it leaves others alone.
+ONLY = "only_these"
+TAIL_BYTES = 64 * 1024
+SUMMARY_CHARS = 300
+
+# What a failure's words mean, the first that fits. Ansible and ssh word them; see the tests.
+_MEANINGS: tuple[tuple[str, type[DeploymentError]], ...] = (
+    (r"Host key verification failed|HOST IDENTIFICATION HAS CHANGED", errors.HostKeyChanged),
+    (r"Permission denied \(|Too many authentication failures|Load key ",
+     errors.HostSignInRefused),
+    (r"[Mm]issing sudo password|a password is required|is not in the sudoers|"
+     r"not allowed to execute|sudo: .*(command )?not found", errors.SudoRefused),
+    (r"No space left on device|Disk quota exceeded", errors.HostDiskFull),
+    (r"requires a minimum of Python|No python interpreters found|"
+     r"python[0-9.]*: (command )?not found|interpreter .* was not found|"
+     r"SyntaxError: future feature annotations",
+     errors.PythonUnsuitable),
+)  # fmt: skip
+
+
+def place_of(work: Work) -> ansible.Place:
+    """Return where the run's private files for playbooks stand."""
+    return ansible.Place(work.folder.path / "play")
+
+
+def playbook_path(work: Work, params: Mapping[str, Any]) -> Path:
+    """Return the playbook in the run's copy of the blueprint. Raises PlaybookMissing."""
+    base = work.folder.tf / work.run.blueprint
+    path = base / params["playbook"]
+    if not path.is_file() or not path.resolve().is_relative_to(base.resolve()):
+        raise errors.PlaybookMissing(playbook=params["playbook"])
+    return path
+
+
+def render(work: Work, params: Mapping[str, Any]) -> list[Host]:
+    """Write all that a playbook needs into the run's folder; return the hosts.
+
+    Raises what `require_hosts` does, AnsibleMissing and PlaybookMissing.
+    """
+    require_ansible()
+    hosts = require_hosts(work.stack)
+    work.folder.make()
+    blueprint = blueprints.load(work.run.blueprint)
+    if not (work.folder.tf / blueprint.name / blueprints.MANIFEST).exists():
+        blueprints.copy_files(blueprint, work.folder.tf)
+    playbook_path(work, params)
+    place = place_of(work).make()
+    only = {ONLY: params["only_hosts"]} if params.get("only_hosts") else None
+    document = inventory.render(hosts, work.kind.hosts, _private(place, hosts), only)
+    place.write_inventory(document)
+    place.write_known_hosts({host.public_id: host.host_key for host in hosts})
+    ansible.write_values(place.variables, _values(work) | work.render(params.get("vars", {})))
+    ansible.write_values(place.secrets, _secrets(work))
+    return hosts
+
+
+def _private(place: ansible.Place, hosts: list[Host]) -> dict[str, dict[str, Any]]:
+    """Return how each host is reached, and write the keys that this needs."""
+    found = {}
+    for host in hosts:
+        found[host.name] = {"ansible_ssh_common_args": ansible.host_alias(host.public_id)}
+        if key := secrets.own(host):
+            workdir.write_private(place.key(host.public_id), key.encode())
+            found[host.name]["ansible_ssh_private_key_file"] = str(place.key(host.public_id))
+    return found
+
+
+def _values(work: Work) -> dict[str, Any]:
+    """Return the plain inputs with the defaults, which Terraform knows from the HCL by itself."""
+    known = work.kind.variables.values()
+    defaults = {v.name: v.default for v in known if v.has_default and not v.sensitive}
+    return defaults | work.run.inputs
+
+
+def _secrets(work: Work) -> dict[str, Any]:
+    """Return every secret by name; null for one that nobody gave."""
+    names = [v.name for v in work.kind.variables.values() if v.sensitive]
+    return dict.fromkeys(names) | work.secret_values
+
+
+def require_ansible() -> str:
+    """Return the version of ansible-core here. Raises AnsibleMissing."""
+    try:
+        return ansible.version(settings.ANSIBLE_BIN)
+    except ansible.AnsibleUnusable as problem:
+        host = identity.host_name()
+        why = problem.problem
+        raise errors.AnsibleMissing(host=host, path=problem.binary, why=why) from problem
+
+
+def launch(work: Work, params: Mapping[str, Any], check: bool = False) -> Launch:
+    """Return the process of a playbook over the stack's hosts."""
+    place = place_of(work)
+    argv = ansible.command(
+        settings.ANSIBLE_BIN,
+        playbook_path(work, params),
+        place,
+        limit=_limit(work, params),
+        tags=work.render(list(params.get("tags", ()))),
+        check=check,
+    )
+    agent = os.environ.get("SSH_AUTH_SOCK")
+    env = ansible.environment(place, {"SSH_AUTH_SOCK": agent} if agent else {})
+    name, default = ("plan_s", settings.PLAN_TIMEOUT_S)
+    if work.step.phase != "plan":
+        name, default = ("apply_s", settings.APPLY_TIMEOUT_S)
+    silence = engine.limit(work, "silence_s", settings.SILENCE_TIMEOUT_S)
+    return Launch(argv, place.path, env, engine.limit(work, name, default), silence)
+
+
+def _limit(work: Work, params: Mapping[str, Any]) -> list[str]:
+    """Return the step's hosts and groups; of these only the run's own choice, where it has one."""
+    found = work.render(list(params.get("limit", ())))
+    if not params.get("only_hosts"):
+        return found
+    return [*found, f"&{ONLY}"] if found else [ONLY]
+
+
+def forget(work: Work) -> None:
+    """Remove keys, secrets and sockets: what follows in the run needs none of them."""
+    workdir.remove(place_of(work).path)
+
+
+# -- what a failure means --------------------------------------------------------------------
+
+
+def judge(work: Work, outcome: Exit) -> None:
+    """Raise the refusal for an exit that is a failure."""
+    if outcome.exit_code == 0:
+        return
+    if outcome.exit_code in (126, 127) and outcome.error:
+        binary, host = settings.ANSIBLE_BIN, identity.host_name()
+        raise errors.AnsibleMissing(host=host, path=binary, why=outcome.error)
+    if outcome.signal:
+        name = signal.Signals(outcome.signal).name
+        hint = _(": usually too little memory") if outcome.signal == signal.SIGKILL else ""
+        host = identity.host_name()
+        raise EngineKilled(engine="ansible-playbook", signal=name, host=host, hint=hint)
+    found = list(work.step.progress.get("diagnostics", ()))
+    if not found:
+        summary = _last_error(work) or outcome.error or _("see the end of its log")
+        raise errors.PlaybookBroken(code=outcome.exit_code, summary=summary)
+    raise meaning_of(work, found)
+
+
+def meaning_of(work: Work, found: list[dict[str, Any]]) -> DeploymentError:
+    """Return what the first failure means, with the next step."""
+    first = found[0]
+    words = f"{first.get('summary', '')}\n{first.get('detail', '')}"
+    task = first.get("place", "").partition("“")[2].rstrip("”")
+    facts = {
+        "host": first.get("address") or "?",
+        "task": task or "?",
+        "summary": _short(first.get("summary", "")),
+        "contact": contact_label(work.kind),
+    }
+    known = next((kind for pattern, kind in _MEANINGS if re.search(pattern, words)), None)
+    rows = work.step.progress.get("hosts", ())
+    if known is None and any(r["host"] == facts["host"] and r["unreachable"] for r in rows):
+        known = errors.HostUnreachable
+    if known is not None:
+        return known(**facts)
+    more = _(", and %s more") % (len(found) - 1) if len(found) > 1 else ""
+    advice = _("Its own words are in the log; mend that, then run this again.")
+    return errors.PlaybookFailed(**facts, more=more, advice=advice)
+
+
+def _short(text: str) -> str:
+    words = " ".join(text.split()).rstrip(".")
+    return words if len(words) <= SUMMARY_CHARS else f"{words[:SUMMARY_CHARS]}…"
+
+
+def _last_error(work: Work) -> str:
+    """Return what Ansible said before it had anything to tell events of."""
+    path = work.step_dir(work.step) / "raw.log"
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        block = file.read()
+    found = ERROR_WORDS.findall(work.redactor.apply(block).decode(errors="replace"))
+    return _short(found[-1]) if found else ""

@@ -1,0 +1,14 @@
+"""What the name of a step tells without knowing how it is done."""
+
+# Steps whose process is Terraform: a host without it can do all others.
+ENGINE_STEPS = ("terraform.", "state.", "providers.")
+# They tell how what stands differs from what is wanted.
+COMPARES = ("terraform.plan", "ansible.check")
+# Actions of these alone change nothing.
+LOOKS = (*COMPARES, "hosts.contact", "ansible.ask")
+PLAYBOOKS = ("ansible.playbook", "ansible.check", "ansible.ask")
+
+
+def needs_inputs(kind: str) -> bool:
+    """Tell whether a step cannot be done while an input without default is not set."""
+    return kind.startswith(ENGINE_STEPS) or kind in PLAYBOOKS

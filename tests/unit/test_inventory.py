@@ -1,0 +1,79 @@
+"""The inventory of a stack, read and written."""
+
+import pytest
+
+from tenants import inventory
+from tenants.blueprints import HostRole, HostRules
+from tenants.errors import InventoryUnreadable
+from tenants.models import Host
+
+RULES = HostRules(
+    roles={
+        "app": HostRole("app", "Application", ("app",)),
+        "voice": HostRole("voice", "Voice", ("voice",)),
+        "all_in_one": HostRole("all_in_one", "All in one", ("app", "voice")),
+    },
+    needs=("app", "voice"),
+    variables={"omni_ip_lan": "lan_address"},
+    peers={"application_host": "app", "voice_host": "voice"},
+)
+
+
+def host(name: str, role: str, **more) -> Host:
+    return Host(name=name, role=role, address=f"{name}.example.test", **more)
+
+
+def test_a_host_in_both_groups_is_told_of_nobody():
+    every = inventory.render([host("one", "all_in_one")], RULES)["all"]
+    assert every["children"] == {
+        "app": {"hosts": {"one": {}}}, "voice": {"hosts": {"one": {}}},
+    }  # fmt: skip
+    assert not {"application_host", "voice_host"} & set(every["hosts"]["one"])
+
+
+def test_only_the_given_hosts_are_in_it_and_what_is_private_is_theirs():
+    one, two = host("one", "app"), host("two", "voice", python="/usr/bin/python3.9")
+    every = inventory.render([one, two], RULES, {"one": {"x": 1}})["all"]["hosts"]
+    assert set(every) == {"one", "two"}
+    assert every["one"]["x"] == 1 and "x" not in every["two"]
+    assert every["two"]["ansible_python_interpreter"] == "/usr/bin/python3.9"
+
+
+def test_needed_groups_are_told_by_role():
+    assert RULES.missing(["app"]) == ["voice"]
+    assert RULES.missing(["all_in_one"]) == []
+    assert RULES.missing(["no-longer-known"]) == ["app", "voice"]
+
+
+def test_what_was_written_is_read_back():
+    hosts = [host("one", "all_in_one", port=2222, user="admin"), host("two", "voice")]
+    text = inventory.export(hosts, RULES, {"size": 3})
+    found, variables = inventory.read(text, RULES)
+    assert [(f["name"], f["role"], f["port"], f["user"]) for f in found] == [
+        ("one", "all_in_one", 2222, "admin"), ("two", "voice", 22, "root"),
+    ]  # fmt: skip
+    assert variables == {"size": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("all: [", "line "),
+        ("- a", "no “all”"),
+        ("all: {hosts: {}}", "no host"),
+        ("all: {hosts: {one: {voice_host: x}}}", "one has no ansible_host"),
+        ("all: {hosts: {one: {ansible_host: a, application_host: b, voice_host: c}}}",
+         "what one is cannot be told"),
+        ("all: {children: {app: {hosts: {one: {ansible_host: a, ansible_port: x}}}}}",
+         "no number"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_told(text, words):
+    with pytest.raises(InventoryUnreadable) as refused:
+        inventory.read(text, RULES)
+    assert words in str(refused.value)
+
+
+def test_an_inventory_is_no_python():
+    with pytest.raises(InventoryUnreadable):
+        inventory.read("all: !!python/object/apply:os.system [true]", RULES)
