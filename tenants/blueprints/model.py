@@ -52,9 +52,8 @@ class TypeSpec:
 
 
 def _attribute_text(attribute: Attribute) -> str:
-    if not attribute.is_optional:
-        return f"{attribute.name} = {attribute.type}"
-    return f"{attribute.name} = optional({attribute.type})"
+    kind = f"optional({attribute.type})" if attribute.is_optional else f"{attribute.type}"
+    return f"{attribute.name} = {kind}"
 
 
 @dataclass(frozen=True)
@@ -288,7 +287,7 @@ class Kind:
     blueprint root (with slashes). `judge_files` are the variable blocks alone, by file name, each
     at its own line. `providers` are those that Terraform has to fetch, also for local modules;
     `configured_providers` have a block of their own in the root module. `adoption` and `hosts`
-    are None for a kind that knows none.
+    are None for a kind that knows none. No secret may be one of the passwords `published`.
     """
 
     name: str
@@ -314,7 +313,6 @@ class Kind:
     providers: frozenset[str]
     configured_providers: frozenset[str]
     judge_files: Mapping[str, str]
-    # Default passwords that the software is published with: no secret may be one of them.
     published: tuple[str, ...] = ()
     adoption: Adoption | None = None
     hosts: HostRules | None = None
