@@ -5,6 +5,7 @@ unset CDPATH
 cd -- "$(dirname -- "$0")/.."
 python=.venv/bin/python
 checkov=.venv-tools/bin/checkov
+tools=$PWD/.venv-tools/bin
 failed=
 
 check() {
@@ -41,6 +42,19 @@ scan() {
         --download-external-modules false
 }
 
+# Playbooks and roles of blueprints, by the strictest profile; nothing is fetched for it.
+playbooks() {
+    if ! [ -x .venv-tools/bin/ansible-lint ]; then
+        echo "lint: there is no ansible-lint here; make tools brings it" >&2
+        return 1
+    fi
+    for config in hcl_template/*/.ansible-lint; do
+        folder=$(dirname -- "$config")
+        (cd -- "$folder" && PATH=$tools:$PATH ansible-lint --offline --nocolor -q ansible) \
+            || return 1
+    done
+}
+
 check ruff "$python" -m ruff check --quiet .
 check format "$python" -m ruff format --check --output-format concise .
 check templates "$python" -m djlint --quiet --lint templates
@@ -50,6 +64,7 @@ check shell syntax
 check hcl hcl
 check "hcl docs" "$python" scripts/hcl_docs.py --check
 check checkov scan
+check playbooks playbooks
 
 if [ -n "$failed" ]; then
     echo "lint: failed:$failed" >&2

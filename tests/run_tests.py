@@ -75,6 +75,8 @@ def find_browser() -> str:
 def find_sshd() -> str:
     """Return an sshd for hosts of tests, installed if that is allowed; empty when there is none."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    if not shutil.which("systemd-nspawn"):  # hosts that are booted, where namespaces are allowed
+        install("systemd-container")
     if not shutil.which("sshd", path=path) and install("openssh-server"):
         # It is for the tests alone: nothing listens after the next start of this machine.
         subprocess.run(["systemctl", "disable", "ssh"], capture_output=True, check=False)

@@ -45,6 +45,13 @@ def make_key(path: Path) -> str:
     return path.read_text()
 
 
+def free_port() -> int:
+    """Return a port of this machine on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @dataclass
 class Sshd:
     """One sshd; `key` is the private key that it lets in."""
@@ -58,10 +65,7 @@ class Sshd:
         """Start it, with new keys unless there are some."""
         self.folder.mkdir(parents=True, exist_ok=True)
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        if not self.port:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.port = probe.getsockname()[1]
+        self.port = self.port or free_port()
         if not (self.folder / "host_key").exists():
             make_key(self.folder / "host_key")
         if not self.key:

@@ -104,11 +104,16 @@ class CallbackModule(CallbackBase):
         self._warn(result)
         self._result(result, "changed" if told.get("changed") else "ok")
         if told.get("_ansible_verbose_always") or self._display.verbosity > 0:
-            self._clean_results(told, result.task.action)
-            text = told["msg"] if isinstance(told.get("msg"), str) else self._dump_results(told)
-            if isinstance(told.get("msg"), list):
-                text = "\n".join(str(line) for line in told["msg"])
-            self.tell("\n".join(f"    {line}" for line in text.split("\n")), "ansible_note")
+            self._show(result)
+
+    def _show(self, result: Any) -> None:
+        """Tell all that a task, or one turn of its loop, has to say."""
+        told = result.result
+        self._clean_results(told, result.task.action)
+        text = told["msg"] if isinstance(told.get("msg"), str) else self._dump_results(told)
+        if isinstance(told.get("msg"), list):
+            text = "\n".join(str(line) for line in told["msg"])
+        self.tell("\n".join(f"    {line}" for line in text.split("\n")), "ansible_note")
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         """Tell that a host had nothing to do."""
@@ -134,11 +139,15 @@ class CallbackModule(CallbackBase):
         self.tell(paint(text, DIM), "ansible_note")
 
     def v2_runner_item_on_ok(self, result: Any) -> None:
-        """Tell of one turn of a loop, when it changed something."""
-        if result.result.get("changed"):
-            item = self._get_item_label(result.result)
-            text = f"  changed: {result.host.get_name()} ({item})"
-            self.tell(paint(text, YELLOW), "ansible_note")
+        """Tell of one turn of a loop, when it changed something or is there to be read."""
+        told = result.result
+        is_read = told.get("_ansible_verbose_always")
+        if told.get("changed") or is_read:
+            word, colour = ("ok", GREEN) if is_read else ("changed", YELLOW)
+            item = self._get_item_label(told)
+            self.tell(paint(f"  {word}: {result.host.get_name()} ({item})", colour), "ansible_note")
+        if is_read:
+            self._show(result)
 
     def v2_runner_item_on_failed(self, result: Any) -> None:
         """Tell of one turn of a loop that failed."""
