@@ -16,7 +16,7 @@ from deployments.models import Backup, InstancesRecord, Maintenance, RestorePoin
 from deployments.runstatus import RunStatus
 from tenants import actors, audit
 from tenants.admin.table import table_rows
-from tenants.models import ComponentPin, Release, Stack, Tenant, User
+from tenants.models import ComponentPin, Host, Release, Stack, Tenant, User
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +58,10 @@ def rows(ada: User) -> None:
         InstancesRecord.objects.create(
             run=run, stack=tenant.stack, remote=HOSTILE, folder=HOSTILE, message=HOSTILE,
             author_name=HOSTILE, author_email="a@example.com",
+        )  # fmt: skip
+        Host.objects.create(
+            stack=tenant.stack, name=f"app-{number}", role=HOSTILE[:32], address=HOSTILE,
+            pinned_by=HOSTILE, pinned_at=now if number else None,
         )  # fmt: skip
         ComponentPin.objects.create(tenant=tenant, component="app", version="1", reason=HOSTILE)
         audit.record(actors.system(HOSTILE).because(HOSTILE), "run.queue", run, after={"a": 1})
