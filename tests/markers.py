@@ -91,6 +91,8 @@ def files_below(folder: Path, leave_out: Iterable[Path] = (), since: float = 0.0
     """
     outside = {Path(path) for path in leave_out}
     for where, folders, names in os.walk(folder):
+        # A file system mounted below (a booted host's) shows this machine's files once more.
+        folders[:] = [name for name in folders if not os.path.ismount(os.path.join(where, name))]
         place = Path(where)
         folders[:] = [name for name in folders if place / name not in outside]
         for name in names:
