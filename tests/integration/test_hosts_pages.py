@@ -64,6 +64,13 @@ def page(client, name: str, *args: str) -> str:
     return response.content.decode()
 
 
+def test_a_stack_without_hosts_says_how_it_gets_some(alice, acme):
+    shown = page(alice, "stack_hosts", acme.public_id)
+    assert "No hosts yet" in shown and "inventory.yml" in shown
+    add(alice, acme)
+    assert "No hosts yet" not in page(alice, "stack_hosts", acme.public_id)
+
+
 def test_a_host_is_added_with_its_key_which_no_page_shows(alice, acme, tmp_path):
     key = sshhosts.make_key(tmp_path / "key")
     # As a browser sends it.
