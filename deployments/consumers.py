@@ -38,11 +38,24 @@ class WatchingConsumer(AsyncWebsocketConsumer):
     # cut those who watch.
     channel_layer_alias = "none"
 
-    async def connect(self) -> None:
-        """Accept, then admit or close with a code: a refused handshake has no code to read."""
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.hub: Hub | None = None
         self.tasks: list[asyncio.Task] = []
         self.suspicion = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one socket, and let go of everything however that ends.
+
+        A server that stops cancels its sockets, and then no disconnect event is dispatched.
+        """
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self.let_go()
+
+    async def connect(self) -> None:
+        """Accept, then admit or close with a code: a refused handshake has no code to read."""
         await self.accept()
         self.user = self.scope["user"]
         if not self.user.is_authenticated:
@@ -94,8 +107,8 @@ class WatchingConsumer(AsyncWebsocketConsumer):
         self.user = user
         return await self.check_access()
 
-    async def disconnect(self, code: int) -> None:
-        """Let go of everything; the log goes on without this socket."""
+    async def let_go(self) -> None:
+        """End the tasks and leave the hub, once; the log goes on without this socket."""
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -109,11 +122,8 @@ class WatchingConsumer(AsyncWebsocketConsumer):
             await hub.leave()
 
     async def websocket_disconnect(self, message: WebSocketDisconnectEvent) -> None:
-        """End this consumer, also when letting go failed."""
-        try:
-            await self.disconnect(message["code"])
-        finally:
-            raise StopConsumer()
+        """End this consumer; letting go comes after."""
+        raise StopConsumer()
 
     async def say(self, kind: str, **content: Any) -> None:
         """Send one JSON text frame."""

@@ -184,11 +184,18 @@ def test_a_certificate_that_does_not_match_its_key_changes_nothing(
     change(acme, certs="custom", certificate=certificate, fqdn="acme.example.test")
     services.set_secret(acme.actor, acme.stack(), "certificate_key",
                         (tmp_path / "two.key").read_text())  # fmt: skip
-    before = (machines["app-one"].root / "etc/omnileads/certs/cert.pem").read_bytes()
+    used = machines["app-one"].root / "etc/omnileads/certs/cert.pem"
+    used.parent.mkdir(parents=True, exist_ok=True)
+    kept = used.read_bytes() if used.exists() else None
+    used.write_text("the certificate that is in use\n")
     run = do(worker, acme.queue("install"))
     assert (run.status, run.error["code"]) == (S.ERRORED, "PlaybookFailed"), log_of(run)
     assert "does not match its key" in run.error_text
-    assert (machines["app-one"].root / "etc/omnileads/certs/cert.pem").read_bytes() == before
+    assert used.read_text() == "the certificate that is in use\n"
+    if kept is None:
+        used.unlink()
+    else:
+        used.write_bytes(kept)
     # -- the right key, and a name that the certificate is not for
     services.set_secret(acme.actor, acme.stack(), "certificate_key",
                         (tmp_path / "one.key").read_text())  # fmt: skip

@@ -1,5 +1,6 @@
 """The websockets under a real uvicorn: order, resumption, faults, and who may watch."""
 
+import asyncio
 import json
 import threading
 import time
@@ -14,10 +15,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from deployments import notify
-from deployments.consumers import WatchingConsumer
+from deployments.consumers import FleetConsumer, WatchingConsumer
 from deployments.logcompact import compact
 from deployments.logs import LogWriter
 from deployments.models import Run, RunStep
+from deployments.tailer import Hub
 from tenants.models import Membership
 from tests.asgiserver import serving
 from tests.factories import make_run, make_step, make_tenant, make_user
@@ -335,6 +337,23 @@ class TestFaults:
                 assert watcher.until_closed().code == 1012
         for thread in threading.enumerate():
             assert thread.name != "uvicorn"
+
+    def test_a_socket_that_is_cancelled_lets_go_of_everything(self):
+        user = make_user(role="viewer")
+
+        async def cancelled() -> object:
+            events, sent = asyncio.Queue(), asyncio.Queue()
+            events.put_nowait({"type": "websocket.connect"})
+            scope = {"type": "websocket", "user": user, "subprotocols": []}
+            task = asyncio.create_task(FleetConsumer.as_asgi()(scope, events.get, sent.put))
+            while (await sent.get())["type"] != "websocket.send":
+                pass
+            hub = Hub._hubs[asyncio.get_running_loop()]
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return Hub._hubs.get(asyncio.get_running_loop()) or hub.fleet or hub.people
+
+        assert not asyncio.run(cancelled())
 
 
 def listeners() -> int:
