@@ -301,7 +301,12 @@ class Hub:
             hub = cls._hubs[loop] = cls()
             hub.listener.add(hub._hear)
         hub._users += 1
-        await hub.pool.open()
+        try:
+            await hub.pool.open()
+        except BaseException:
+            # Cancelled or refused: nobody holds this hub, so nobody else would leave it.
+            await hub.leave()
+            raise
         return hub
 
     async def leave(self) -> None:

@@ -355,6 +355,18 @@ class TestFaults:
 
         assert not asyncio.run(cancelled())
 
+    def test_a_socket_that_is_cancelled_while_it_enters_leaves_again(self, monkeypatch):
+        async def cancelled(pool) -> None:
+            raise asyncio.CancelledError
+
+        async def enter() -> object:
+            monkeypatch.setattr("deployments.tailer.AsyncConnectionPool.open", cancelled)
+            with pytest.raises(asyncio.CancelledError):
+                await Hub.enter()
+            return Hub._hubs.get(asyncio.get_running_loop())
+
+        assert asyncio.run(enter()) is None
+
 
 def listeners() -> int:
     """Return how many backends of the test's database listen to every channel."""
