@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 # An installation's settings, from the shell or from .env: the demo has servers and keys of its own.
 OTHERS = (
     "DATABASE_URL", "LISTEN_DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "SECRET_KEY",
-    "SECRET_KEY_FILE", "ENCRYPTION_KEYS", "ENCRYPTION_KEYS_FILE", "INSTANCES_REMOTE",
+    "SECRET_KEY_FILE", "ENCRYPTION_KEYS", "ENCRYPTION_KEYS_FILE", "AUDIT_KEYS", "INSTANCES_REMOTE",
 )  # fmt: skip
 STARTS_WITHIN_S = 300
 STOPS_WITHIN_S = 60

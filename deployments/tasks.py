@@ -11,7 +11,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
-from deployments import housekeeping, instances
+from deployments import housekeeping, instances, sealing
 from deployments.models import Run
 from deployments.runner import process
 from deployments.services.admission import admit_waiting
@@ -70,7 +70,14 @@ def push_instances() -> None:
     instances.push_due()
 
 
+@shared_task(name="deployments.seal", ignore_result=True)
+def seal() -> None:
+    """Seal and forward what was written to the audit trail."""
+    sealing.seal_and_forward()
+
+
 @shared_task(name="deployments.prune", ignore_result=True)
 def prune() -> None:
     """Apply the retention settings."""
     housekeeping.prune()
+    sealing.archive_due()

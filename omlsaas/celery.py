@@ -35,6 +35,7 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expires": 60},
         },
+        "seal": {"task": "deployments.seal", "schedule": 3.0, "options": {"expires": 6}},
         "prune": {"task": "deployments.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     },
 )

@@ -19,6 +19,8 @@ DATABASE_URL = env.str("DATABASE_URL", "")
 SECRET_KEY = env.str("SECRET_KEY", "").strip()
 # `k1:<base64 of 32 bytes>`, comma or line separated: the first writes, all read.
 ENCRYPTION_KEYS = env.str("ENCRYPTION_KEYS", "").strip()
+# The same form, for the marks and seals of the audit trail (docs/security.md).
+AUDIT_KEYS = env.str("AUDIT_KEYS", "").strip()
 DEBUG = env.bool("DEBUG", False)
 HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", 8000)
@@ -226,6 +228,11 @@ KEEP_LOGS_DAYS = env.int("KEEP_LOGS_DAYS", 180)
 KEEP_LOGS_RUNS = env.int("KEEP_LOGS_RUNS", 20)
 KEEP_RUNS_DAYS = env.int("KEEP_RUNS_DAYS", 0)
 KEEP_STATES = env.int("KEEP_STATES", 50)
+# The audit trail: days in the database (0: all), where older ones go, who gets a copy at once.
+AUDIT_KEEP_DAYS = env.int("AUDIT_KEEP_DAYS", 0)
+AUDIT_ARCHIVE_ROOT = Path(env.str("AUDIT_ARCHIVE_ROOT", "") or VAR_ROOT / "audit")
+AUDIT_FORWARD = env.str("AUDIT_FORWARD", "").strip()
+AUDIT_FORWARD_TOKEN = env.str("AUDIT_FORWARD_TOKEN", "").strip()
 
 # --- Our own logs ------------------------------------------------------------------------------
 LOGGING = {

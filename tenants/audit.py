@@ -63,6 +63,8 @@ ACTIONS = {
     "host.gone": _("Declared a worker host gone"),
     "maintenance.change": _("Changed maintenance mode"),
     "logs.prune": _("Pruned old logs"),
+    "audit.forward": _("Changed the forwarding of the audit trail"),
+    "audit.archive": _("Moved a day of the audit trail to a file"),
     "refused": _("Was refused"),
 }
 
@@ -98,12 +100,15 @@ def record(
     run: Any = None,
     place: Any = None,
     is_refused: bool = False,
+    approver: Actor | None = None,
+    plan_digest: str = "",
 ) -> AuditEntry:
     """Write one entry. Call inside the transaction of the change.
 
     `target` is a model instance or a Target; a Run or Stack is filed under its tenant, shared
-    environment and region, anything else under `place` when that is given. Values of secrets
-    must not be in before or after: services pass "changed".
+    environment and region, anything else under `place` when that is given. `approver` is who
+    said yes where that is another person. Values of secrets must not be in before or after:
+    services pass "changed".
     """
     if action not in ACTIONS:
         raise KeyError(f"unknown audit action {action}")
@@ -120,6 +125,9 @@ def record(
         before=before,
         after=after,
         is_refused=is_refused,
+        approver_id=approver.id if approver else "",
+        approver_name=approver.name if approver else "",
+        plan_digest=plan_digest,
         **_filed_under(target if place is None else place),
     )
 

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import Window
 from django.db.models.functions import RowNumber
 
+from tenants import auditkeys
 from tenants.errors import KeyUnknown
 from tenants.models import Secret, Stack
 from tenants.models.accounts import OwnSecret
@@ -68,6 +69,7 @@ def require_keys() -> None:
             "`make run` makes one by itself."
         )
     keys()
+    auditkeys.keys()
 
 
 def encrypt(plain: bytes, bound_to: str) -> tuple[str, bytes]:

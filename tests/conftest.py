@@ -15,19 +15,47 @@ TERRAFORM = os.environ.get("TERRAFORM_BIN", "terraform")
 
 @pytest.fixture(scope="session")
 def django_db_setup(request, django_db_setup: None, django_db_blocker) -> Iterator[None]:
-    """At the end let nobody be connected: PostgreSQL drops no database that somebody uses.
+    """Let tests empty the audit trail, and at the end let nobody be connected.
+
+    PostgreSQL drops no database that somebody uses.
 
     A consumer that was cut in the middle of a query leaves its connection with its thread.
     """
-    yield
     from django.db import connections
 
+    with django_db_blocker.unblock():
+        let_tests_truncate()
+    yield
     with django_db_blocker.unblock():
         for left in end_sessions():
             request.config.get_terminal_writer().line(f"a session was left open: {left}")
         for connection in connections.all():
             connection.close()
             connection.close_pool()
+
+
+def let_tests_truncate() -> None:
+    """Give this database what its triggers ask of whoever empties the audit trail.
+
+    The role belongs to tests; an installation has none of that name.
+    """
+    from django.db import ProgrammingError, connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_roles WHERE rolname = 'omlsaas_tests'")
+        try:
+            if not cursor.fetchall():
+                cursor.execute("CREATE ROLE omlsaas_tests NOLOGIN")
+            cursor.execute("GRANT omlsaas_tests TO CURRENT_USER")
+        except ProgrammingError as error:
+            pytest.exit(
+                f"The tests need a role: {error}. As a superuser: CREATE ROLE omlsaas_tests; "
+                "GRANT omlsaas_tests TO the user of DATABASE_URL."
+            )
+        name = connection.ops.quote_name(connection.settings_dict["NAME"])
+        cursor.execute(f"ALTER DATABASE {name} SET omlsaas.tests = 'on'")
+    connection.close()
+    connection.close_pool()
 
 
 def end_sessions(patience_s: float = 3.0) -> list[tuple]:

@@ -127,6 +127,7 @@ def environment(folder: Path, servers: Servers) -> dict[str, str]:
         "VAR_ROOT": str(folder / "var"),
         "SECRET_KEY": secrets.token_urlsafe(48),
         "ENCRYPTION_KEYS": f"k1:{key}",
+        "AUDIT_KEYS": f"a1:{key}",
         "STATICFILES_BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
         "CHROMIUM": find_browser(),
         "SSHD": find_sshd(),

@@ -10,7 +10,7 @@ from functools import partial
 from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
-from deployments.doctor import cloud, contents, database, doors, hosts
+from deployments.doctor import cloud, contents, database, doors, hosts, trail
 from deployments.doctor.findings import FAILED, OK, RANK, WARNING, Check, Finding, bad, warn
 
 __all__ = ["CHECKS", "FAILED", "OK", "WARNING", "Finding", "examine", "worst"]
@@ -18,6 +18,7 @@ __all__ = ["CHECKS", "FAILED", "OK", "WARNING", "Finding", "examine", "worst"]
 CHECKS = (
     "terraform", "database", "broker", "worker", "websocket", "disk", "workdirs", "clock",
     "keys", "blueprints", "stuck", "logs", "static", "cloud", "instances",
+    "audit",
 )  # fmt: skip
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ def _checks(has_database: bool, url: str) -> tuple[Check, ...]:
         Check("static", doors.look_at_static, False),
         Check("cloud", cloud.look_at_cloud),
         Check("instances", cloud.look_at_instances),
+        Check("audit", trail.look_at_trail),
     )
 
 

@@ -19,7 +19,9 @@ from omlsaas.lib.embedded import read_lines, wait_until
 # What a cron command must see as the portal sees it. Secrets are not among them: they stand
 # in files of their own, or in the environment of whoever brings them.
 SHARED_SETTINGS = (
-    "ALLOWED_HOSTS", "ANSIBLE_BIN", "APPLY_TIMEOUT_S", "BLUEPRINT_ROOT", "CANCEL_GRACE_S",
+    "ALLOWED_HOSTS", "ANSIBLE_BIN", "APPLY_TIMEOUT_S", "AUDIT_ARCHIVE_ROOT", "AUDIT_FORWARD",
+    "AUDIT_FORWARD_TOKEN_FILE", "AUDIT_KEEP_DAYS", "AUDIT_KEYS_FILE", "BLUEPRINT_ROOT",
+    "CANCEL_GRACE_S",
     "CELERY_BROKER_URL",
     "CLOUD_ATTEMPTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_POOL_SIZE", "DATABASE_URL",
     "ENCRYPTION_KEYS_FILE", "FORCE_CANCEL_AFTER_S", "HOST", "HOST_LOST_AFTER_S",
@@ -82,9 +84,12 @@ class Installation:
             made["SECRET_KEY_FILE"] = os.environ.get("SECRET_KEY_FILE") or str(path)
         if not os.environ.get("ENCRYPTION_KEYS"):
             path = self.var / "encryption_keys"
-            key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-            _write_once(path, f"k1:{key}")
+            _write_once(path, f"k1:{_new_key()}")
             made["ENCRYPTION_KEYS_FILE"] = os.environ.get("ENCRYPTION_KEYS_FILE") or str(path)
+        if not os.environ.get("AUDIT_KEYS"):
+            path = self.var / "audit_keys"
+            _write_once(path, f"a1:{_new_key()}")
+            made["AUDIT_KEYS_FILE"] = os.environ.get("AUDIT_KEYS_FILE") or str(path)
         _write_once(self.var / "host_id", str(uuid.uuid4()))
         return made
 
@@ -119,6 +124,10 @@ class Installation:
                 break
         path.unlink(missing_ok=True)
         return sorted(alive)
+
+
+def _new_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
 def start_mark(pid: int) -> str:

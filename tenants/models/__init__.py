@@ -2,7 +2,7 @@
 
 from tenants.models.access import Membership, User
 from tenants.models.accounts import CloudAccount, Region
-from tenants.models.audit import AuditEntry
+from tenants.models.audit import AuditAnchor, AuditCursor, AuditEntry, AuditSeal
 from tenants.models.environments import SharedEnvironment
 from tenants.models.hosts import Host
 from tenants.models.releases import ComponentPin, Release
@@ -11,7 +11,10 @@ from tenants.models.stacks import Stack
 from tenants.models.tenants import Tenant
 
 __all__ = [
+    "AuditAnchor",
+    "AuditCursor",
     "AuditEntry",
+    "AuditSeal",
     "CloudAccount",
     "ComponentPin",
     "Host",

@@ -29,7 +29,7 @@ FORBIDDEN = PROJECT / "tests" / "bins" / "forbidden"
 NOBODY = 65534
 # What `make test` sets for itself; a newcomer's shell has none of it.
 OF_THE_TESTS = (
-    "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "SECRET_KEY", "ENCRYPTION_KEYS",
+    "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "AUDIT_KEYS",
     "STATICFILES_BACKEND", "VAR_ROOT", "XDG_RUNTIME_DIR", "DJANGO_SETTINGS_MODULE",
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from deployments import housekeeping
+from deployments import housekeeping, sealing
 from deployments.management.output import CronCommand
 from tenants import actors
 
@@ -21,8 +21,9 @@ class Command(CronCommand):
     def reap(self, options: dict[str, Any]) -> None:
         """Do it as the system's cron."""
         done = housekeeping.reap(actors.from_shell("system:cron"))
+        done |= {"sealed": sealing.seal_and_forward()["sealed"]}
         words = _(
             "silent hosts: %(silent_hosts)s, lost runs: %(lost_runs)s, expired plans: "
-            "%(expired_plans)s, let in: %(admitted)s"
+            "%(expired_plans)s, let in: %(admitted)s, audit entries sealed: %(sealed)s"
         )
         self.tell(options, {**done, "exit_code": 0}, words % done)
