@@ -35,11 +35,17 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expires": 60},
         },
+        "notices": {"task": "notices.send", "schedule": 3.0, "options": {"expires": 6}},
+        "prune_notices": {
+            "task": "notices.prune",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
+        },
         "prune": {"task": "deployments.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     },
 )
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["deployments"])
+app.autodiscover_tasks(["deployments", "notices"])
 
 
 @celeryd_init.connect

@@ -63,6 +63,13 @@ ACTIONS = {
     "host.gone": _("Declared a worker host gone"),
     "maintenance.change": _("Changed maintenance mode"),
     "logs.prune": _("Pruned old logs"),
+    "channel.create": _("Created a channel"),
+    "channel.change": _("Changed a channel"),
+    "channel.archive": _("Archived a channel"),
+    "channel.test": _("Sent a test over a channel"),
+    "channel.redeliver": _("Sent a message once more"),
+    "subscription.create": _("Began to listen"),
+    "subscription.remove": _("Ended a subscription"),
     "refused": _("Was refused"),
 }
 
