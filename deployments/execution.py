@@ -13,7 +13,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from deployments import doorbell, facts, identity
+from deployments import doorbell, facts, identity, outbox
 from deployments.cloud.errors import CloudRefusal
 from deployments.errors import (
     CanceledBy,
@@ -328,6 +328,7 @@ def settle(
         earlier = verdict_of_phase(work)
         code = outcome.exit_code if outcome else None
         work.fence(ended_at=timezone.now(), exit_code=code, outcome=told or None)
+        outbox.put_step(step, has_failed=verdict is not None)
         so_far = earlier or verdict
         following = pieces[step.phase][step.position + 1 :]
         for ahead, candidate in enumerate(following, start=1):

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from deployments import facts
+from deployments import facts, outbox
 from deployments.errors import NeedsConfirmation, StateForced
 from deployments.models import Plan, Run
 from deployments.runstatus import RunStatus
@@ -143,7 +143,9 @@ def _note_drift(work: Work) -> None:
     """A run that only looks tells whether somebody changed something outside."""
     if work.run.is_plan_only and _compares(work) and work.run.action != "rollback_state":
         drift = bool(work.run.drift_count)
-        Stack.objects.filter(pk=work.run.stack_id).update(has_drift=drift)
+        found = Stack.objects.filter(pk=work.run.stack_id, has_drift=not drift)
+        if found.update(has_drift=drift) and drift:
+            outbox.put_stack("stack.drift", work.run.stack, WORKER)
 
 
 def _note_in_line(work: Work) -> None:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from deployments import identity
+from deployments import identity, outbox
 from deployments.cloud import engines
 from deployments.logs import Fenced, LogWriter
 from deployments.models import Run, RunStep
@@ -191,4 +191,5 @@ class Work:
             log_lines=last.log_lines if last else 0,
             lease_until=timezone.now() + timedelta(seconds=settings.LEASE_S),
         )
+        outbox.put_step(self.step)
         return self.step

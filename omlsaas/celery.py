@@ -36,11 +36,17 @@ app.conf.update(
             "options": {"expires": 60},
         },
         "seal": {"task": "deployments.seal", "schedule": 3.0, "options": {"expires": 6}},
+        "notices": {"task": "notices.send", "schedule": 3.0, "options": {"expires": 6}},
+        "prune_notices": {
+            "task": "notices.prune",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
+        },
         "prune": {"task": "deployments.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     },
 )
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["deployments"])
+app.autodiscover_tasks(["deployments", "notices"])
 
 
 @celeryd_init.connect

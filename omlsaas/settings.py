@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "import_export",
     "tenants",
     "deployments",
+    "notices",
 ]
 
 MIDDLEWARE = [
@@ -233,6 +234,19 @@ AUDIT_KEEP_DAYS = env.int("AUDIT_KEEP_DAYS", 0)
 AUDIT_ARCHIVE_ROOT = Path(env.str("AUDIT_ARCHIVE_ROOT", "") or VAR_ROOT / "audit")
 AUDIT_FORWARD = env.str("AUDIT_FORWARD", "").strip()
 AUDIT_FORWARD_TOKEN = env.str("AUDIT_FORWARD_TOKEN", "").strip()
+
+# --- Notices (docs/notices.md) ------------------------------------------------------------------
+# Where people reach the portal: links in mails and messages begin with it.
+PORTAL_URL = env.str("PORTAL_URL", "") or f"http://{HOST}:{PORT}"
+# smtp://user:password@host:587 (smtps:// and smtp+tls:// as well); empty: no mail goes out.
+EMAIL_URL = env.str("EMAIL_URL", "").strip()
+vars().update(env.email_url_config(EMAIL_URL or "dummymail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "omlsaas@localhost")
+# Private networks into which webhooks may go, such as 10.2.0.0/16.
+WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", default=[])
+KEEP_DELIVERIES_DAYS = env.int("KEEP_DELIVERIES_DAYS", 30)
+KEEP_NOTICES_DAYS = env.int("KEEP_NOTICES_DAYS", 90)
 
 # --- Our own logs ------------------------------------------------------------------------------
 LOGGING = {

@@ -65,6 +65,13 @@ ACTIONS = {
     "logs.prune": _("Pruned old logs"),
     "audit.forward": _("Changed the forwarding of the audit trail"),
     "audit.archive": _("Moved a day of the audit trail to a file"),
+    "channel.create": _("Created a channel"),
+    "channel.change": _("Changed a channel"),
+    "channel.archive": _("Archived a channel"),
+    "channel.test": _("Sent a test over a channel"),
+    "channel.redeliver": _("Sent a message once more"),
+    "subscription.create": _("Began to listen"),
+    "subscription.remove": _("Ended a subscription"),
     "refused": _("Was refused"),
 }
 

@@ -4,6 +4,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from deployments import outbox
 from deployments.errors import ClosedByHand, DeploymentError, HostGone, ReasonMissing, RunLost
 from deployments.models import Maintenance, Run, WorkerHost
 from deployments.runstatus import AT_WORK, RunStatus
@@ -23,6 +24,8 @@ def lose_run(actor: Actor, run: Run, why: DeploymentError) -> bool:
         if run.status not in AT_WORK:
             return False
         # The next epoch fences out a worker that comes back and believes it still has the run.
+        for step in run.steps.filter(ended_at__isnull=True):
+            outbox.put_step(step, has_failed=True)
         run.steps.filter(ended_at__isnull=True).update(
             ended_at=timezone.now(), lease_until=None, epoch=F("epoch") + 1
         )

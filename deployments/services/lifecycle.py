@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from deployments import doorbell, notify
+from deployments import doorbell, notify, outbox
 from deployments.errors import IllegalTransition
 from deployments.models import Plan, Run, RunEvent
 from deployments.models.runs import LogState
@@ -62,6 +62,7 @@ def advance(
         detail=detail.to_json() if detail else None,
         comment=comment,
     )
+    outbox.put_status(run, old, actor, detail)
     refresh_condition(run.stack)
     notify.run_changed(run)
     if to in TERMINAL:

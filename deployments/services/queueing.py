@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from deployments import outbox
 from deployments.errors import (
     AdoptedReadOnly,
     DependentsStand,
@@ -129,6 +130,7 @@ def _write(actor: Actor, run: Run) -> None:
         actor_id=actor.id,
         comment=actor.reason,
     )
+    outbox.put_status(run, "", actor)
     after = {"action": run.action, "inputs_digest": run.inputs_digest[:12]}
     if run.params:
         after["params"] = run.params

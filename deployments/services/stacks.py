@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from deployments import outbox
 from deployments.errors import DeploymentError, ReasonMissing, ReviewNotPossible
 from deployments.models import Run
 from deployments.runstatus import OPEN
@@ -24,6 +25,7 @@ def mark_suspect(actor: Actor, stack: Stack, why: DeploymentError) -> None:
         stack.suspect_checked_at = None
         stack.save(update_fields=["state_suspect", "suspect_reason", "suspect_checked_at"])
         audit.record(actor, "stack.suspect", stack, after=why.to_json())
+        outbox.put_stack("stack.suspect", stack, actor, why)
         refresh_condition(stack)
 
 

@@ -23,6 +23,7 @@ YEAR_S = 365 * 86_400
 # costs a third of what two queries of the ORM do.
 NEWS = """
     SELECT (SELECT max(heartbeat_at) FROM deployments_workerhost WHERE gone_at IS NULL),
+           (SELECT count(*) FROM notices_notice WHERE user_id = %s AND read_at IS NULL),
            notice.reason, notice.by, notice.created_at
     FROM (SELECT 1) AS one LEFT JOIN LATERAL (
         SELECT reason, by, created_at FROM deployments_maintenance
@@ -81,16 +82,21 @@ class Frame:
         return Run.objects.visible_to(self._user).filter(status=RunStatus.PLANNED).count()
 
     @cached_property
-    def _news(self) -> tuple[datetime | None, Notice | None]:
+    def _news(self) -> tuple[datetime | None, int, Notice | None]:
         with connection.cursor() as cursor:
-            cursor.execute(NEWS, [timezone.now()])
-            heard, *notice = cursor.fetchone()
-        return heard, None if notice[0] is None else Notice(*notice)
+            cursor.execute(NEWS, [self._user.pk, timezone.now()])
+            heard, unread, *notice = cursor.fetchone()
+        return heard, unread, None if notice[0] is None else Notice(*notice)
 
     @property
     def maintenance(self) -> Notice | None:
         """Return the maintenance in force, or None."""
-        return self._news[1] if self.is_signed_in else None
+        return self._news[2] if self.is_signed_in else None
+
+    @property
+    def unread(self) -> int:
+        """Return how many notices in the person's inbox were not read."""
+        return self._news[1] if self.is_signed_in else 0
 
     @property
     def _heard(self) -> datetime | None:

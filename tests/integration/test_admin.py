@@ -140,7 +140,9 @@ def test_all_models_but_log_chunks_are_there() -> None:
     from django.apps import apps
 
     ours = {
-        m.__name__ for a in ("tenants", "deployments") for m in apps.get_app_config(a).get_models()
+        m.__name__
+        for a in ("tenants", "deployments", "notices")
+        for m in apps.get_app_config(a).get_models()
     }
     assert ours - {m.__name__ for m in admin.site._registry} == {"LogChunk"}
 

@@ -19,7 +19,10 @@ from deployments.models import Maintenance, Plan, Run, StateVersion, WorkerHost
 from deployments.runstatus import RunStatus
 from deployments.views import bulk, stacks
 from deployments.views.frame import Frame
-from tenants import blueprints, inputs, secrets
+from notices.fanout import make_delivery
+from notices.models import Channel, Notice
+from notices.services import create_channel, subscribe
+from tenants import actors, blueprints, inputs, secrets
 from tenants.models import (
     AuditEntry,
     Host,
@@ -169,6 +172,31 @@ def host_of(world: World) -> tuple:
     return (world.host.host_id,)
 
 
+def channel_of(world: World) -> tuple:
+    channel, _key = create_channel(
+        actors.system("test"), name="ops", kind="webhook", url="https://hooks.example.com/x"
+    )
+    return (channel.public_id,)
+
+
+def delivery_of(world: World) -> tuple:
+    channel = Channel.objects.get(public_id=channel_of(world)[0])
+    delivery = make_delivery("test", {}, timezone.now(), channel=channel)
+    delivery.save()
+    return (delivery.public_id,)
+
+
+def subscription_of(world: World) -> tuple:
+    admin = world.people["admin"]
+    return (subscribe(actors.system("test"), admin, events=["run.lost"]).public_id,)
+
+
+def notice_of(world: World) -> tuple:
+    admin = world.people["admin"]
+    notice = Notice.objects.create(user=admin, event="run.lost", created_at=timezone.now())
+    return (notice.public_id,)
+
+
 # A new address needs a row: what it answers an outsider, a viewer, an operator and an admin.
 ROUTES = {
     "healthz": Route(200, 200, 200, 200, anonymous=200),
@@ -246,6 +274,23 @@ ROUTES = {
         404, 403, 403, 302, lambda w: (w.run.public_id, "admin_password"), method="post"
     ),
     "run_review": Route(404, 403, 200, 200, run_of, method="post"),
+    # The inbox is everybody's own: here the admin's.
+    "inbox": Route(200, 200, 200, 200),
+    "inbox_read": Route(302, 302, 302, 302, method="post"),
+    "inbox_settings": Route(200, 200, 200, 200),
+    "notice": Route(404, 404, 404, 302, notice_of),
+    "subscription_end": Route(404, 404, 404, 302, subscription_of, method="post"),
+    # Channels are the installation's.
+    "channels": Route(403, 403, 403, 200),
+    "channel_new": Route(403, 403, 403, 200),
+    "channel": Route(403, 403, 403, 200, channel_of),
+    "channel_listen": Route(403, 403, 403, 200, channel_of, method="post"),
+    "channel_test": Route(403, 403, 403, 302, channel_of, method="post"),
+    "channel_pause": Route(403, 403, 403, 302, channel_of, method="post"),
+    "channel_key": Route(403, 403, 403, 200, channel_of, method="post"),
+    "channel_archive": Route(403, 403, 403, 200, channel_of),
+    "delivery": Route(403, 403, 403, 200, delivery_of),
+    "delivery_again": Route(403, 403, 403, 302, delivery_of, method="post"),
 }
 
 

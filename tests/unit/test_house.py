@@ -88,6 +88,13 @@ def test_tenants_asks_nothing_of_deployments():
     assert not offences(files("tenants"), lambda _, name: within(name, "deployments"))
 
 
+def test_nobody_asks_notices_for_anything():
+    """Runs know nothing of who hears of them: the outbox stands between."""
+    assert not offences(
+        files("tenants") + files("deployments"), lambda _, name: within(name, "notices")
+    )
+
+
 def test_the_frame_library_is_a_leaf():
     def forbidden(_, name):
         return within(name, "tenants") or within(name, "deployments")
