@@ -43,8 +43,8 @@ class Drift:
     def _expressions(self, found: dict) -> dict:
         """Return what the configuration sets for a resource; its instances share that."""
         module = self._root
-        *calls, _type, _name = without_keys(found.get("address", "")).split(".")
-        for name in calls[1::2]:
+        # module.NAME.module.NAME.TYPE.NAME
+        for name in without_keys(found.get("address", "")).split(".")[1:-2:2]:
             call = (module.get("module_calls") or {}).get(name) or {}
             module = call.get("module") or {}
         wanted = tuple(found.get(key) for key in ("mode", "type", "name"))
@@ -83,7 +83,7 @@ def _set_part(value: object, told: object) -> object:
     blocks = _blocks(told)
     if blocks is None:
         return _plain(value)
-    named = {key: block[key] for block in blocks for key in block}
+    named = _together(blocks)
     items = value if isinstance(value, list) else [value]
     parts = [
         {key: _set_part(item.get(key), expression) for key, expression in named.items()}
@@ -92,6 +92,16 @@ def _set_part(value: object, told: object) -> object:
     ]
     # The JSON does not say whether blocks have an order: a provider sorts those without anew.
     return sorted((_plain(part) for part in parts if _plain(part) is not None), key=repr)
+
+
+def _together(blocks: list[dict]) -> dict:
+    """Return what blocks of one name set: which of them an item came from is not known."""
+    named: dict = {}
+    for block in blocks:
+        for key, told in block.items():
+            inner, more = _blocks(named.get(key)), _blocks(told)
+            named[key] = told if inner is None or more is None else inner + more
+    return named
 
 
 def _blocks(told: object) -> list[dict] | None:

@@ -116,6 +116,20 @@ def test_of_blocks_the_attributes_that_are_set_count():
     assert one(before, rules((1, "a", None), (2, "b", None), (22, "all", None)), BLOCK)
 
 
+def test_blocks_of_one_name_that_set_different_things_are_all_looked_into():
+    told = {"rule": [{"to": [{"cidr": GIVEN}]}, {"to": [{"group": GIVEN}]}]}
+    before = {"rule": [{"to": [{"cidr": "a"}]}, {"to": [{"group": "b"}]}]}
+    assert one(before, {"rule": [{"to": [{"cidr": "x"}]}, {"to": [{"group": "b"}]}]}, told)
+    assert one(before, {"rule": [{"to": [{"cidr": "a"}]}, {"to": [{"group": "x"}]}]}, told)
+    seen = {"rule": [{"to": [{"cidr": "a", "seen": 1}]}, {"to": [{"group": "b"}]}]}
+    assert one(before, seen, told) is None
+
+
+@pytest.mark.parametrize("address", ["", "a", "x_thing.a", "module.m.x_thing.a"])
+def test_a_resource_that_the_configuration_lacks_sets_nothing(address):
+    assert one({"a": "x"}, {"a": "y"}, address=address) is None
+
+
 def test_a_single_block_is_read_like_a_list_of_one():
     told = {"settings": {"level": GIVEN}}
     assert one({"settings": {"level": 1}}, {"settings": {"level": 1, "at": 7}}, told) is None
