@@ -39,10 +39,6 @@ services: setup ## start only the embedded PostgreSQL and Valkey, for developmen
 test: setupdev ## run the tests; a part of them: make test ARGS="tests/unit -k name"
 	@exec $(PYTHON_RUN) tests/run_tests.py $(ARGS)
 
-.PHONY: slow
-slow: setupdev ## run the tests that take very long: the demo in a browser
-	@exec $(PYTHON_RUN) tests/run_tests.py tests -m slow
-
 .PHONY: lint
 lint: setupdev tools ## check style, house rules, texts, shell scripts and HCL
 	@scripts/lint.sh

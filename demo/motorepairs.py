@@ -17,6 +17,7 @@ def repair() -> None:
     _read_user_data()
     _let_commands_go_to_named_machines()
     _let_rules_keep_descriptions()
+    _keep_tags_of_templates_out_of_them()
 
 
 def _close_each_connection() -> None:
@@ -25,9 +26,10 @@ def _close_each_connection() -> None:
     It says "use of closed network connection" then and asks again, and what was done already is
     refused (InvalidPermission.Duplicate).
     """
-    from werkzeug.serving import WSGIRequestHandler
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
 
-    WSGIRequestHandler.protocol_version = "HTTP/1.0"
+    # On the very class: werkzeug gives HTTP/1.1 to one that does not say it itself.
+    MotoRequestHandler.protocol_version = "HTTP/1.0"
 
 
 def _let_names_be_known_at_once() -> None:
@@ -119,3 +121,19 @@ def _let_rules_keep_descriptions() -> None:
         return plain(self) or self.source_group.get("Description")
 
     SecurityGroupRule.description = property(description)
+
+
+def _keep_tags_of_templates_out_of_them() -> None:
+    """A launch template's own tags come back as tags of what it starts, so each plan differs."""
+    from moto.ec2.models.launch_templates import LaunchTemplateVersion
+
+    plain = LaunchTemplateVersion.__init__
+
+    def without(self: Any, template: Any, number: int, data: dict[str, Any], *more: Any) -> None:
+        if "TagSpecifications" in data:
+            told = data["TagSpecifications"]
+            kept = [one for one in told if one.get("ResourceType") != "launch-template"]
+            data = {**data, "TagSpecifications": kept}
+        plain(self, template, number, data, *more)
+
+    LaunchTemplateVersion.__init__ = without

@@ -31,9 +31,6 @@ from omlsaas.lib.embedded import Servers  # noqa: E402 the project has to be on 
 
 # A test's data may vanish with the machine: no need to wait for the disk.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-NOT_RUN = (
-    "Not run here: tests marked slow (make slow). So this does not prove the demo in a browser."
-)
 ASIDE = ["tests", "-m", "aside", "-p", "no:cacheprovider"]
 # Two providers at work, and what they speak to: tests aside have at most that at a time.
 ASIDE_BYTES = 4 << 30
@@ -173,11 +170,11 @@ def has_room_aside(given: Mapping[str, str]) -> bool:
 def run(arguments: list[str], folder: Path, given: dict[str, str]) -> int:
     """Run pytest in this process; with no arguments a second one beside it, as `given` begins."""
     if arguments or not has_room_aside(given):
-        chosen = arguments or ["tests", "-m", "not slow"]
+        chosen = arguments or ["tests"]
         return int(pytest.main(chosen, plugins=[FolderSummary()]))
     aside = Aside(folder, given | {"CHROMIUM": os.environ["CHROMIUM"]})
     try:
-        chosen = ["tests", "-m", "not aside and not slow"]
+        chosen = ["tests", "-m", "not aside"]
         code = int(pytest.main(chosen, plugins=[FolderSummary()]))
         return aside.finish() or code
     finally:
@@ -203,8 +200,6 @@ def main() -> int:
             os.chdir(PROJECT)
             if not os.environ["CHROMIUM"]:
                 print("There is no Chromium here: browser tests are skipped.", flush=True)
-            if not sys.argv[1:]:
-                print(NOT_RUN, flush=True)
             code = run(sys.argv[1:], folder, given)
         finally:
             servers.stop()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from .drift import Drift
 from .masking import has_mark, mask_plan
 from .redact import DOTS
 
@@ -21,7 +22,8 @@ def plan_view(show_json: dict, sensitive_variables: Iterable[str] = ()) -> dict:
 
     view: has_changes (an apply would do something, if only to the state), counts (by each of
     ACTIONS, and Terraform's own add, change, destroy),
-    resources (without no-op, unless moved or imported), drift, outputs, unchanged (resources
+    resources (without no-op, unless moved or imported), drift (resources that were changed
+    outside), filled_in (attributes that only the provider changed), outputs, unchanged (resources
     that stay as they are), terraform_version, complete, errored, checks (failed ones).
     A resource: address, previous_address, module, type, name, mode, action, importing, deposed,
     creates_first (of a replacement), reason, replace_paths, attributes, more (attributes beyond
@@ -39,11 +41,7 @@ def plan_view(show_json: dict, sensitive_variables: Iterable[str] = ()) -> dict:
         "has_changes": show_json.get("applyable", has_changes),
         "counts": counts,
         "resources": sorted(visible, key=_danger),
-        "drift": [
-            drifted
-            for real, shown in _pairs(show_json, masked, "resource_drift")
-            if (drifted := _resource(real, shown))["action"] != "no-op"
-        ],
+        **_drift(show_json, masked),
         "outputs": outputs,
         "unchanged": counts["no-op"],
         "terraform_version": show_json.get("terraform_version", ""),
@@ -56,6 +54,21 @@ def plan_view(show_json: dict, sensitive_variables: Iterable[str] = ()) -> dict:
 
 def _pairs(real: dict, masked: dict, part: str) -> Iterator[tuple[dict, dict]]:
     return zip(real.get(part) or [], masked.get(part) or [], strict=True)
+
+
+def _drift(real: dict, masked: dict) -> dict:
+    """Return the resources that were changed outside, with what counts of them."""
+    judge, found, filled_in = Drift(real), [], 0
+    for one, shown in _pairs(real, masked, "resource_drift"):
+        if _action(one["change"]) == "no-op":
+            continue
+        counts = judge.counting(one)
+        attributes, unchanged = _diff(one["change"], shown["change"], [])
+        kept = [row for row in attributes if counts(row)]
+        filled_in += len(attributes) - len(kept)
+        if kept or _action(one["change"]) != "update":
+            found.append(_row(one, kept, unchanged))
+    return {"drift": found, "filled_in": filled_in}
 
 
 def _danger(resource: dict) -> tuple[int, bool, str]:
@@ -84,9 +97,12 @@ def _action(change: dict) -> str:
 
 
 def _resource(real: dict, masked: dict) -> dict:
+    forcing = real["change"].get("replace_paths") or []
+    return _row(real, *_diff(real["change"], masked["change"], forcing))
+
+
+def _row(real: dict, attributes: list[dict], unchanged: int) -> dict:
     change = real["change"]
-    forcing = change.get("replace_paths") or []
-    attributes, unchanged = _diff(change, masked["change"], forcing)
     return {
         "address": real.get("address", ""),
         "previous_address": real.get("previous_address", ""),
@@ -99,7 +115,7 @@ def _resource(real: dict, masked: dict) -> dict:
         "deposed": real.get("deposed", ""),
         "creates_first": (change.get("actions") or [""])[0] == "create",
         "reason": real.get("action_reason", ""),
-        "replace_paths": [path_text(path) for path in forcing],
+        "replace_paths": [path_text(path) for path in change.get("replace_paths") or []],
         "attributes": attributes[:MAX_ATTRIBUTES],
         "more": max(0, len(attributes) - MAX_ATTRIBUTES),
         "unchanged": unchanged,

@@ -89,6 +89,7 @@ class PlanCard:
     drift: SafeString
     drift_count: int
     drift_more: int
+    filled_in: int
     outputs: SafeString
     output_count: int
     checks: list[dict[str, Any]]
@@ -135,6 +136,7 @@ def card(
         drift=_rows(drift[:DRIFT_SHOWN], kind, 0, is_drift=True),
         drift_count=len(drift),
         drift_more=max(0, len(drift) - DRIFT_SHOWN),
+        filled_in=view.get("filled_in", 0),
         outputs=_outputs(outputs),
         output_count=len(outputs),
         checks=view.get("checks", []),

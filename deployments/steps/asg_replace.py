@@ -5,7 +5,7 @@ launch template. Not an instance refresh: that would go on when the run is cance
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -26,11 +26,14 @@ def _replace(work: Work, params: Mapping[str, Any]) -> None:
     limit = int(params.get("timeout_s", TIMEOUT_S))
     with asking(_("Replacing the machines of %s") % name):
         groups = client(work, "autoscaling")
+        balancers = client(work, "elbv2") if target else None
         old = _old(work, groups, name)
         for number, instance in enumerate(old):
             if instance not in work.step.progress["gone"]:
                 _take_out(work, groups, name, instance, number, len(old))
-            _wait(work, groups, name, instance, target, limit)
+            _wait(
+                work, lambda: _missing(work, groups, balancers, name, target), name, instance, limit
+            )
     _tell(work, old, len(old), _("%(group)s: %(count)s replaced.") % _of(name, len(old)))
 
 
@@ -81,11 +84,11 @@ def _take_out(work: Work, groups: Any, name: str, instance: str, number: int, co
     _tell(work, progress["old"], number, text, [*progress["gone"], instance])
 
 
-def _wait(work: Work, groups: Any, name: str, instance: str, target: str, limit: int) -> None:
+def _wait(work: Work, missing: Callable[[], str], name: str, instance: str, limit: int) -> None:
     """Wait until the group is whole and healthy without that machine."""
     until, before = time.monotonic() + limit, ""
     while True:
-        seen = _missing(work, groups, name, target)
+        seen = missing()
         if not seen:
             work.say(_("%s is whole and healthy again.") % name)
             return
@@ -98,7 +101,7 @@ def _wait(work: Work, groups: Any, name: str, instance: str, target: str, limit:
         work.pause(POLL_S)
 
 
-def _missing(work: Work, groups: Any, name: str, target: str) -> str:
+def _missing(work: Work, groups: Any, balancers: Any, name: str, target: str) -> str:
     """Return in words what the group still lacks; empty when it is whole and healthy."""
     group, gone = _group(groups, name), set(work.step.progress["gone"])
     standing = [one for one in group["Instances"] if one["InstanceId"] not in gone]
@@ -112,7 +115,7 @@ def _missing(work: Work, groups: Any, name: str, target: str) -> str:
         return _("%(ready)s of %(wanted)s machines in service") % words
     if not target:
         return ""
-    told = client(work, "elbv2").describe_target_health(TargetGroupArn=target)
+    told = balancers.describe_target_health(TargetGroupArn=target)
     healthy = {
         one["Target"]["Id"]
         for one in told["TargetHealthDescriptions"]

@@ -17,6 +17,7 @@ from deployments.runner.tail import without_nul
 from deployments.steps import engine, states
 from deployments.work import Work
 from tenants import secrets
+from tenants.blueprints import Kind
 
 
 def bound_to(run: Run) -> str:
@@ -56,17 +57,20 @@ def seal(work: Work) -> None:
                 "key_id": key_id,
             },
         )
-        _note_counts(run, found["view"])
+        _note_counts(run, found["view"], work.kind)
 
 
-def _note_counts(run: Run, view: dict[str, Any]) -> None:
+def _note_counts(run: Run, view: dict[str, Any], kind: Kind) -> None:
+    """Keep what the plan does in numbers; one that ends data asks for the name, like a destroy."""
     counts = view["counts"]
     run.to_create, run.to_update = counts["create"], counts["update"]
     run.to_replace, run.to_destroy = counts["replace"], counts["delete"]
     run.drift_count = len(view.get("drift", []))
     run.has_changes = view["has_changes"]
+    ending = [r["address"] for r in view["resources"] if r["action"] in ("replace", "delete")]
+    run.asks_name = run.asks_name or any(kind.holds(address) for address in ending)
     names = ["to_create", "to_update", "to_replace", "to_destroy", "drift_count", "has_changes"]
-    run.save(update_fields=names)
+    run.save(update_fields=[*names, "asks_name"])
 
 
 def host_facts() -> dict[str, Any]:

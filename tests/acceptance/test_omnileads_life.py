@@ -18,6 +18,7 @@ from deployments.runstatus import RunStatus
 from deployments.services import confirm_run
 from tenants import services
 from tenants.models import Stack
+from tenants.models.stacks import Condition
 from tests.awsapi import AwsApi, running
 from tests.awsinventory import Found, inventory, records
 from tests.cloudruns import BUCKET, TEST, do, log_of, make_s3_region, queue
@@ -190,6 +191,7 @@ def test_two_tenants_from_install_to_destroy(cloud, worker, clock, probe):
     trunks = {"pstn_trunks": ["192.0.2.0/28"]}
     life.do("shared1", "install", auto_apply=True, inputs=images | trunks)
     sees_shared(life)
+    looked(life, "shared1", [])
     inputs = {f"{component}_ami_id": IMAGE for component in COMPONENTS} | ENDS_CLEANLY
     dialing = inputs | {"dialer": True, "oml_app_version": "release-1.24.2"}
     with Agent(cloud, life.back_up):
@@ -202,6 +204,8 @@ def of_acme(life: Life, inputs: dict[str, Any]) -> None:
     """The life of a tenant without dialer."""
     life.do("acme", "install", auto_apply=True, inputs=inputs)
     sees_tenant(life, "acme", dialer=False)
+    looked(life, "acme", [])
+    changed_outside(life, "acme")
     resized(life, "acme")
     replaced(life, "acme")
     ended(life, "acme")
@@ -268,6 +272,33 @@ def sees_tenant(life: Life, name: str, *, dialer: bool) -> None:
     assert [one for one in standing if one.startswith(f"{prefix}/")]
     own = f"/{name}/boot/"
     assert not [one for one in standing if own in one], "orders are taken away"
+
+
+def looked(life: Life, name: str, drifted: list[str]) -> None:
+    """A plan-only run tells what was changed outside, and the stack's condition follows."""
+    with life.clock(f"{name}: plan"):
+        run = do(life.worker, queue(life.stack(name), "plan"))
+    assert run.status == S.PLANNED_AND_FINISHED, (run.error_text, log_of(run)[-4000:])
+    assert sorted(one["address"] for one in run.plan.view["drift"]) == drifted
+    assert (run.drift_count, run.has_changes) == (len(drifted), bool(drifted))
+    stack = life.stack(name)
+    assert stack.has_drift == bool(drifted)
+    assert stack.condition == (Condition.DRIFT if drifted else Condition.IN_SERVICE)
+
+
+def changed_outside(life: Life, name: str) -> None:
+    """Somebody makes a machine larger and opens the bucket: that is found, and put back."""
+    ec2, machine = life.cloud.client("ec2"), life.machines(name)["redis"]["InstanceId"]
+    ec2.stop_instances(InstanceIds=[machine])
+    ec2.modify_instance_attribute(InstanceId=machine, InstanceType={"Value": "t3.2xlarge"})
+    ec2.start_instances(InstanceIds=[machine])
+    life.cloud.client("s3").delete_public_access_block(Bucket=life.buckets[name])
+    block = "module.data_bucket.aws_s3_bucket_public_access_block.this"
+    looked(life, name, [block, 'module.machine["redis"].aws_instance.this'])
+    run = life.do(name, "change")
+    assert (run.to_create, run.to_update, run.to_replace, run.to_destroy) == (1, 1, 0, 0)
+    assert life.machines(name)["redis"]["InstanceType"] != "t3.2xlarge"
+    assert life.stack(name).condition == Condition.IN_SERVICE
 
 
 def resized(life: Life, name: str) -> None:

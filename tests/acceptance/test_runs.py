@@ -121,10 +121,13 @@ def test_nothing_to_do_is_an_end_of_its_own(lab, worker):
 
 def test_confirm_refuses_an_unread_replacement_and_another_digest(lab, worker):
     install(lab, worker)
+    assert not Run.objects.get(stack=lab.stack()).asks_name, "an install ends nothing"
     save_plain(lab.stack(), {"force_replace": "now"})
     run = do(worker, lab.queue("change"))
+    with pytest.raises(TypedNameWrong):  # its database goes, with its data
+        confirm_run(lab.actor, run, has_read=True, typed_name="")
     with pytest.raises(PlanUnread):
-        confirm_run(lab.actor, run, plan_digest=run.plan.digest)
+        confirm_run(lab.actor, run, plan_digest=run.plan.digest, typed_name="acme")
     with pytest.raises(PlanDigestDiffers):
         confirm_run(lab.actor, run, plan_digest="0" * 64, has_read=True)
     run.refresh_from_db()
@@ -146,7 +149,7 @@ def test_a_state_that_moved_discards_the_plan_at_the_apply(lab, worker, settings
     install(lab, worker)
     save_plain(lab.stack(), {"force_replace": "x"})
     run = do(worker, lab.queue("change"))
-    confirm_run(lab.actor, run, has_read=True)
+    confirm_run(lab.actor, run, has_read=True, typed_name="acme")
     path = Path(settings.STATE_ROOT) / lab.stack().public_id / "terraform.tfstate"
     state = json.loads(path.read_text())
     state["serial"] += 5

@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from tests.portal import PROJECT, free_port, newcomers_environment, wait_for
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.aside,
     pytest.mark.browser,
     pytest.mark.portal,
     pytest.mark.provider,

@@ -515,6 +515,16 @@ def test_every_status_has_a_page(alice, acme, status):
     assert not re.search(r"<script(?![^>]*\bsrc=)", shown)
 
 
+def test_what_the_provider_filled_in_is_one_quiet_line_and_no_drift(alice, acme):
+    run = planned(acme)
+    assert "filled in by itself" not in text(page(alice, run))
+    run.plan.view["filled_in"] = 371
+    run.plan.save(update_fields=["view"])
+    shown = text(page(alice, run))
+    assert "371 attributes that the provider filled in by itself do not count" in shown
+    assert "No drift" in shown and "Changed outside" not in shown
+
+
 # -- the timeline ----------------------------------------------------------------------------
 
 

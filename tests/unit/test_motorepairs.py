@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from demo.motorepairs import repair
+
 PROJECT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
@@ -55,9 +57,81 @@ groups.create_auto_scaling_group(
 told = ec2.describe_instance_attribute(InstanceId=machine["InstanceId"], Attribute="userData")
 assert told["UserData"]["Value"] == "IyEvYmluL3No"
 """
+TEMPLATE_TAGS = """
+ec2 = boto3.client("ec2")
+tags = lambda kind: [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": kind}]}]
+ec2.create_launch_template(
+    LaunchTemplateName="template", TagSpecifications=tags("launch-template"),
+    LaunchTemplateData={"InstanceType": "t3.micro", "TagSpecifications": tags("instance")})
+(version,) = ec2.describe_launch_template_versions(
+    LaunchTemplateName="template")["LaunchTemplateVersions"]
+told = version["LaunchTemplateData"]["TagSpecifications"]
+assert told == tags("instance"), told
+(template,) = ec2.describe_launch_templates()["LaunchTemplates"]
+assert template["Tags"] == tags("launch-template")[0]["Tags"]
+"""
+NAMES = """
+names = boto3.client("route53")
+zone = names.create_hosted_zone(Name="example.net", CallerReference="x")["HostedZone"]["Id"]
+record = {"Name": "a.example.net", "Type": "A", "TTL": 60,
+    "ResourceRecords": [{"Value": "192.0.2.1"}]}
+change = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+told = names.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=change)
+assert "ChangeInfo" not in told
+found = names.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+assert "a.example.net." in {one["Name"] for one in found}
+"""
+COMMANDS = """
+ec2, ssm = boto3.client("ec2"), boto3.client("ssm")
+image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+made = ec2.run_instances(ImageId=image, MinCount=2, MaxCount=2)["Instances"]
+ids = [one["InstanceId"] for one in made]
+sent = ssm.send_command(
+    InstanceIds=ids[:1], DocumentName="AWS-RunShellScript", Parameters={"commands": ["true"]})
+assert sent["Command"]["InstanceIds"] == ids[:1]
+for name, is_there in zip(ids, (True, False)):
+    found = ssm.list_commands(InstanceId=name)["Commands"]
+    assert bool(found) == is_there, name
+"""
+RULES = """
+ec2 = boto3.client("ec2")
+group = ec2.create_security_group(GroupName="a", Description="a")["GroupId"]
+source = {"GroupId": group, "Description": "each other"}
+told = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": [source]}
+ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[told])
+filters = [{"Name": "group-id", "Values": [group]}]
+rules = ec2.describe_security_group_rules(Filters=filters)["SecurityGroupRules"]
+assert [one.get("Description") for one in rules if not one["IsEgress"]] == ["each other"]
+"""
+CONNECTIONS = """
+import http.client
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+server.start()
+asked = http.client.HTTPConnection(*server.get_host_and_port(), timeout=10)
+asked.request("GET", "/moto-api/")
+version = asked.getresponse().version
+asked.close()
+server.stop()
+assert version == 10
+"""
+BODIES = {
+    "commands": COMMANDS,
+    "connections": CONNECTIONS,
+    "databases": DATABASES,
+    "names": NAMES,
+    "rules": RULES,
+    "tags of templates": TEMPLATE_TAGS,
+    "tls": TLS,
+    "user data": USER_DATA,
+}
 
 
-@pytest.mark.parametrize("body", [DATABASES, TLS, USER_DATA], ids=["databases", "tls", "user data"])
+def test_each_repair_has_its_proof():
+    assert len(repair.__code__.co_names) == len(BODIES)
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_repair_mends_what_is_broken_without_it(body):
     script = BEGIN + textwrap.indent(body, "    ")
     ended = {

@@ -7,11 +7,12 @@ from deployments.steps import pieces_of
 from tenants import blueprints
 
 SHARED = """
-install change resize upgrade trunks replace_sbc replace_rtpengine plan refresh empty destroy
+install change resize upgrade trunks passwords replace_sbc replace_rtpengine plan refresh empty
+destroy
 """.split()
 TENANT = """
-install change resize backup backups upgrade rollback restore_app restore_asterisk replace_app
-replace_dialer trunks reset_password ready plan refresh empty destroy
+install change resize backup backups upgrade passwords rollback restore_app restore_asterisk
+replace_app replace_dialer trunks reset_password ready plan refresh empty destroy
 """.split()
 ALL = [("shared", name) for name in SHARED] + [("tenant", name) for name in TENANT]
 NEVER_AT_AN_UPGRADE = {"reset_admin_pass": False, "init_environment": False}
@@ -113,7 +114,7 @@ def test_an_upgrade_has_its_backups_before_it_plans_and_its_orders_before_it_app
     assert order(action, "verify") == ["probe.http", "parameter.take", "parameter.take"]
 
 
-@pytest.mark.parametrize("name", ["upgrade", "rollback", "replace_app"])
+@pytest.mark.parametrize("name", ["upgrade", "passwords", "rollback", "replace_app"])
 def test_a_new_application_restores_and_never_resets_or_shows(tenant, name):
     orders = {p["parameter"].rsplit("/")[-1]: p["values"] for p in
               of_kind(tenant[name], "parameter.lend")}  # fmt: skip
@@ -185,3 +186,18 @@ def test_sizes_versions_and_carriers_have_forms_of_their_own(blueprint):
 def test_a_shared_environment_gets_its_new_machines_one_by_one(blueprint, name):
     groups = [p["group"] for p in of_kind(blueprint.kinds["shared"].actions[name], "asg.replace")]
     assert groups == ["{{ outputs.sbc_asg_name }}", "{{ outputs.rtpengine_asg_name }}"]
+
+
+def test_every_secret_that_machines_read_has_an_action_that_tells_what_restarts(blueprint):
+    own = {"admin_password"}  # reset_password makes and hands over that one
+    for kind in blueprint.kinds.values():
+        action = kind.actions["passwords"]
+        assert set(action.fields) == {v.name for v in kind.inputs if v.sensitive} - own
+        assert "calls" in action.description and "new machine" in action.description
+        replaced = {one["group"] for one in of_kind(action, "asg.replace")}
+        assert replaced, "a running machine goes on with the old one"
+    shared, tenant = (blueprint.kinds[name].actions["passwords"] for name in ("shared", "tenant"))
+    assert [one["group"] for one in of_kind(shared, "asg.replace")] == [
+        "{{ outputs.sbc_asg_name }}"
+    ]
+    assert wanted(tenant) == wanted(blueprint.kinds["tenant"].actions["upgrade"])

@@ -102,9 +102,12 @@ def test_data_that_cannot_be_made_again_is_marked(tenant):
     assert not tenant.holds("module.app.aws_launch_template.this")
 
 
-@pytest.mark.parametrize("kind", ["shared", "tenant"])
-def test_no_secret_may_be_a_published_default(kind):
-    kind = blueprints.load("omnileads").kinds[kind]
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("omnileads", "shared"), ("omnileads", "tenant"), ("omnileads-hosts", "tenant")],
+)
+def test_no_secret_may_be_a_published_default(name, kind):
+    kind = blueprints.load(name).kinds[kind]
     secrets = [variable.name for variable in kind.inputs if variable.sensitive]
 
     assert secrets
