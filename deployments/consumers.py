@@ -18,14 +18,17 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import DatabaseError
 
 from deployments.models import Run
 from deployments.tailer import BEAT_S, POLL_S, Hub, Tailer
-from tenants.models import Stack
+from tenants.models import Stack, User
+from tenants.signin import factors
 
 # Close codes of our own (4000 to 4999: RFC 6455 section 7.4.2). They mirror HTTP's.
 BAD_OFFSET, SIGNED_OUT, NOT_FOUND, BEYOND_END = 4400, 4401, 4404, 4416
+SECOND_FACTOR = 4403
 RECHECK_S = 60
 FLEET_S = 1.0
 log = logging.getLogger(__name__)
@@ -60,6 +63,9 @@ class WatchingConsumer(AsyncWebsocketConsumer):
         self.user = self.scope["user"]
         if not self.user.is_authenticated:
             await self.close(SIGNED_OUT)
+            return
+        if await is_held(self.user, self.scope["session"]):
+            await self.close(SECOND_FACTOR)
             return
         self.hub = await Hub.enter()
         self.hub.people[str(self.user.pk)].add(self.suspicion)
@@ -101,9 +107,12 @@ class WatchingConsumer(AsyncWebsocketConsumer):
         """Return the close code for a person who may not watch any more, else 0."""
         # Read afresh: the one in scope keeps what it was at the handshake.
         store = import_module(settings.SESSION_ENGINE).SessionStore
-        user = await get_user({"session": store(self.scope["session"].session_key)})
+        session = store(self.scope["session"].session_key)
+        user = await get_user({"session": session})
         if not user.is_authenticated or user.pk != self.user.pk:
             return SIGNED_OUT
+        if await is_held(user, session):
+            return SECOND_FACTOR
         self.user = user
         return await self.check_access()
 
@@ -285,6 +294,12 @@ class FleetConsumer(WatchingConsumer):
     def _visible(self, stacks: set[int]) -> list[tuple[str, str]]:
         found = Stack.objects.visible_to(self.user).filter(pk__in=stacks)
         return list(found.values_list("public_id", "region__slug"))
+
+
+@database_sync_to_async
+def is_held(user: User, session: SessionBase) -> bool:
+    """Tell whether the session has yet to show a second factor that a role demands."""
+    return factors.is_held(user, session)
 
 
 def parse_offset(query_string: bytes) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import environ
 from django.utils.translation import gettext_lazy as _
 
-from omlsaas.lib import runtime_env
+from omlsaas.lib import oidc, runtime_env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_ROOT = Path(os.environ.get("VAR_ROOT") or BASE_DIR / "var").resolve()
@@ -47,6 +47,12 @@ INSTALLED_APPS = [
     "django_htmx",
     "template_partials",
     "import_export",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "tenants",
     "deployments",
     "notices",
@@ -61,7 +67,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "tenants.middleware.SignedInMiddleware",
+    "tenants.signin.middleware.SignInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -125,6 +133,70 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"
+
+# --- Signing in (docs/security.md) -------------------------------------------------------------
+# What counts failed sign-ins must be one for all web processes, and must not go with the broker.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "omlsaas_cache",
+    }
+}
+SESSION_COOKIE_AGE = env.int("SESSION_HOURS", 12) * 3600
+PASSWORD_RESET_TIMEOUT = 2 * 3600
+INVITATION_DAYS = env.int("INVITATION_DAYS", 7)
+# Roles that nobody uses without a second factor.
+MFA_REQUIRED_ROLES = env.list("MFA_REQUIRED_ROLES", default=[])
+# How often a name, and how often an address, may be tried within LOCK_OUT_MINUTES.
+LOCK_OUT_TRIES = env.int("LOCK_OUT_TRIES", 5)
+LOCK_OUT_MINUTES = env.int("LOCK_OUT_MINUTES", 15)
+OIDC_PROVIDERS = oidc.read_providers(env.str("OIDC_PROVIDERS", ""))
+
+ACCOUNT_ADAPTER = "tenants.signin.account.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "tenants.signin.forms.SignInForm",
+    "reset_password": "tenants.signin.forms.ResetForm",
+    "reset_password_from_key": "tenants.signin.forms.NewPasswordForm",
+    "reauthenticate": "tenants.signin.forms.AgainForm",
+}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*"]
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if env.bool("HTTPS", False) else "http"
+ACCOUNT_LOGOUT_REDIRECT_URL = "login"
+ACCOUNT_RATE_LIMITS = {
+    "login": "60/m/ip",
+    "login_failed": f"{LOCK_OUT_TRIES * 6}/{LOCK_OUT_MINUTES}m/ip,"
+    f"{LOCK_OUT_TRIES}/{LOCK_OUT_MINUTES}m/key",
+    "reset_password": "20/m/ip,3/15m/key",
+    "reauthenticate": "10/m/user",
+}
+MFA_ADAPTER = "tenants.signin.factors.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "tenants.signin.forms.CodeForm",
+    "reauthenticate": "tenants.signin.forms.CodeAgainForm",
+    "activate_totp": "tenants.signin.forms.ActivateForm",
+    "add_webauthn": "tenants.signin.forms.AddKeyForm",
+}
+MFA_TOTP_ISSUER = "omlsaas"
+MFA_TOTP_TOLERANCE = 1
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not env.bool("HTTPS", False)
+SOCIALACCOUNT_ADAPTER = "tenants.signin.providers.ProviderAdapter"
+SOCIALACCOUNT_ONLY = False
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = ""
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": oidc.allauth_apps(OIDC_PROVIDERS)}}
+USERSESSIONS_ADAPTER = "tenants.signin.sessions.SessionAdapter"
+
+# --- E-mail: without EMAIL_URL nothing is sent, and links are shown to whoever made them ---------
+EMAIL_URL = env.str("EMAIL_URL", "").strip()
+vars().update(env.email_url_config(EMAIL_URL or "dummymail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "omlsaas@localhost")
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
 CHANNEL_LAYERS = {
@@ -238,11 +310,6 @@ AUDIT_FORWARD_TOKEN = env.str("AUDIT_FORWARD_TOKEN", "").strip()
 # --- Notices (docs/notices.md) ------------------------------------------------------------------
 # Where people reach the portal: links in mails and messages begin with it.
 PORTAL_URL = env.str("PORTAL_URL", "") or f"http://{HOST}:{PORT}"
-# smtp://user:password@host:587 (smtps:// and smtp+tls:// as well); empty: no mail goes out.
-EMAIL_URL = env.str("EMAIL_URL", "").strip()
-vars().update(env.email_url_config(EMAIL_URL or "dummymail://"))
-EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "omlsaas@localhost")
 # Private networks into which webhooks may go, such as 10.2.0.0/16.
 WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", default=[])
 KEEP_DELIVERIES_DAYS = env.int("KEEP_DELIVERIES_DAYS", 30)

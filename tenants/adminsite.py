@@ -27,7 +27,7 @@ SECTIONS = (
     (_("Fleet"), ("Tenant", "SharedEnvironment", "Stack", "Region", "CloudAccount", "Release",
                   "ComponentPin")),
     (_("Runs"), ("Run", "RunStep", "RunEvent", "Plan", "StateVersion")),
-    (_("People"), ("User", "Group", "Membership")),
+    (_("People"), ("User", "Group", "Membership", "Invitation")),
     (_("Operation"), ("WorkerHost", "Maintenance", "AuditEntry", "Secret")),
 )  # fmt: skip
 

@@ -9,5 +9,6 @@ class TenantsConfig(AppConfig):
     verbose_name = _("Fleet")
 
     def ready(self) -> None:
-        """Register the system checks of blueprints and keys."""
+        """Register the system checks of blueprints and keys, and what listens to sign-ins."""
         from tenants import checks  # noqa: F401  (registers itself)
+        from tenants.signin import sessions, trail  # noqa: F401  (their receivers listen)

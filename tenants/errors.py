@@ -135,3 +135,24 @@ class InventoryUnreadable(Refusal):
     """An inventory file of another tool cannot be taken over."""
 
     message = _("The inventory cannot be read: %(why)s")
+
+
+class InvitedAlready(Refusal):
+    """The address has an account, or an invitation that waits."""
+
+    message = _("%(email)s cannot be invited: %(why)s")
+
+
+class InvitationOver(Refusal):
+    """An invitation was accepted or revoked before."""
+
+    message = _(
+        "The invitation of %(email)s is over: it was %(standing)s. Load the list again, or invite "
+        "the address anew."
+    )
+
+
+class InvitationUnusable(Refusal):
+    """The link of an invitation does not work (any more); says what to do."""
+
+    message = _("%(why)s")

@@ -5,7 +5,7 @@ set. Changes that could leave nobody in charge take one lock, so that two admins
 other at the same time do not both succeed.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -128,6 +128,35 @@ def change_group(
         if old or new:
             audit.record(actor, "group.change", row, before=old or None, after=new)
     return row
+
+
+def follow_groups(
+    actor: Actor, user: User, *, mapped: dict[str, str], held: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """Put a user into the groups that a provider's groups stand for, and out of the others.
+
+    `mapped` gives the name of our group for one of the provider's; `held` are the user's there.
+    Groups that `mapped` does not name are left alone. Returns the names gained and lost. The last
+    admin keeps what they have: nobody would be left to give it back.
+    """
+    wanted = {ours for theirs, ours in mapped.items() if theirs in held}
+    for name in sorted(wanted):
+        Group.objects.get_or_create(name=name)
+    known = Group.objects.filter(name__in=set(mapped.values()))
+    try:
+        with _somebody_in_charge(user):
+            User.objects.select_for_update().get(pk=user.pk)
+            before = set(user.groups.filter(pk__in=known).values_list("name", flat=True))
+            gained, lost = sorted(wanted - before), sorted(before - wanted)
+            user.groups.add(*known.filter(name__in=gained))
+            user.groups.remove(*known.filter(name__in=lost))
+            if gained or lost:
+                old, new = {"groups": sorted(before)}, {"groups": sorted(wanted)}
+                audit.record(actor, "role.follow", user, before=old, after=new)
+    except LastAdmin as refusal:
+        audit.record(actor, "role.follow", user, after=refusal.to_json(), is_refused=True)
+        return [], []
+    return gained, lost
 
 
 def grant_role(

@@ -1,5 +1,6 @@
 """Rows for tests, each with one call and believable defaults. Names count up by themselves."""
 
+import hashlib
 import itertools
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from deployments.models import Run, RunStep
 from deployments.runstatus import TERMINAL, RunStatus
 from tenants.models import (
     CloudAccount,
+    Invitation,
     Membership,
     Region,
     SharedEnvironment,
@@ -90,6 +92,16 @@ def make_user(
     if role:
         give_role(user, role, over)
     return user
+
+
+def make_invitation(email: str = "", *, secret: str = "", **fields: Any) -> Invitation:
+    """Return an invitation by a new admin; `secret` is what its link has."""
+    secret = secret or _name("secret-")
+    fields.setdefault("invited_by", make_user(role="admin"))
+    fields.setdefault("expires_at", timezone.now() + timedelta(days=1))
+    hashed = hashlib.sha256(secret.encode()).hexdigest()
+    email = email or f"{_name('guest')}@example.com"
+    return Invitation.objects.create(email=email, token_hash=hashed, **fields)
 
 
 def give_role(user: User, role: str | Role, over: Any = None) -> Membership:

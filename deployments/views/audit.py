@@ -25,7 +25,8 @@ COLUMNS = (
     Column("request", _("Request")),
 )
 PAGES = {"tenant": "tenant", "sharedenvironment": "environment", "region": "region", "run": "run"}
-LOUD = {"refused": ("bad", "ban"), "sign_in_failed": ("bad", "lock-x"), "run.lost": ("lost",
+LOUD = {"refused": ("bad", "ban"), "sign_in_failed": ("bad", "lock-x"),
+        "sign_in.locked": ("bad", "lock-x"), "mfa.reset": ("wait", "shield-x"), "run.lost": ("lost",
         "help-octagon"), "stack.suspect": ("lost", "alert-octagon")}  # fmt: skip
 ICONS = {
     "run.queue": "player-play",
@@ -42,6 +43,15 @@ ICONS = {
     "state.rollback": "restore",
     "role.grant": "user-plus",
     "role.revoke": "user-minus",
+    "role.follow": "users",
+    "session.end": "logout",
+    "password.change": "key",
+    "mfa.add": "shield-check",
+    "mfa.remove": "shield-off",
+    "mfa.recovery_code": "lifebuoy",
+    "invitation.create": "mail",
+    "invitation.accept": "user-check",
+    "invitation.revoke": "mail-off",
 }
 
 

@@ -15,6 +15,7 @@ from deployments.models import Run
 from deployments.runstatus import RunStatus
 from tenants.access import user_can
 from tenants.actors import highest_role
+from tenants.signin import factors
 
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "theme"
@@ -63,6 +64,11 @@ class Frame:
     def is_signed_in(self) -> bool:
         """Tell whether there is a person with a session."""
         return bool(self._user and self._user.is_authenticated)
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether this session must show a second factor before anything else."""
+        return self.is_signed_in and factors.is_held(self._user, self._request.session)
 
     @cached_property
     def is_admin(self) -> bool:

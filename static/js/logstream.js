@@ -4,7 +4,7 @@ const RETRY_MS = [300, 1_000, 2_000, 3_000, 5_000, 5_000, 5_000, 10_000, 30_000]
 const POLL_MS = 1_000;
 const SILENT_MS = 40_000;
 const BAD_OFFSETS = [4400, 4416];
-const NOT_WELCOME = [4401, 4404];
+const NOT_WELCOME = [4401, 4403, 4404];
 
 export class LogStream {
   /** `on` has text(string), state(name, detail), message(object) and lost(). */

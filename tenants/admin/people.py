@@ -56,6 +56,7 @@ class UserAdmin(PortalAdmin):
     form = UserForm
     may_add = may_change = True
     name_field = "username"
+    portal_page = "person"
     list_display = ("username", "email", "name_shown", "roles_shown", "is_active", "is_service",
                     stamp("last_login", _("last sign-in")))  # fmt: skip
     list_filter = ("is_active", "is_service", "is_superuser", "groups", "memberships__role")

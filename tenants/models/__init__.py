@@ -5,6 +5,7 @@ from tenants.models.accounts import CloudAccount, Region
 from tenants.models.audit import AuditAnchor, AuditCursor, AuditEntry, AuditSeal
 from tenants.models.environments import SharedEnvironment
 from tenants.models.hosts import Host
+from tenants.models.invitations import Invitation
 from tenants.models.releases import ComponentPin, Release
 from tenants.models.secrets import Secret
 from tenants.models.stacks import Stack
@@ -18,6 +19,7 @@ __all__ = [
     "CloudAccount",
     "ComponentPin",
     "Host",
+    "Invitation",
     "Membership",
     "Region",
     "Release",

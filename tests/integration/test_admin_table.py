@@ -66,6 +66,7 @@ def rows(ada: User) -> None:
         ComponentPin.objects.create(tenant=tenant, component="app", version="1", reason=HOSTILE)
         audit.record(actors.system(HOSTILE).because(HOSTILE), "run.queue", run, after={"a": 1})
     Group.objects.create(name=HOSTILE)
+    factories.make_invitation(note=HOSTILE, accepted_at=now)
     WorkerHost.objects.create(host_id="h1", name=HOSTILE, heartbeat_at=now)
     Maintenance.objects.create(reason=HOSTILE, by=HOSTILE)
 
