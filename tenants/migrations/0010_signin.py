@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('tenants', '0005_hosts'),
+        ('tenants', '0007_audit_guards'),
     ]
 
     operations = [

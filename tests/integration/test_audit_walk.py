@@ -34,6 +34,7 @@ from tests.integration.audit_walk import (
     World,
     make_world,
 )
+from tests.integration.audit_walk_people import IN_STEPS, PEOPLE, SHOWS
 from tests.integration.test_adoption import (  # noqa: F401 fixtures
     environment,
     region,
@@ -112,6 +113,7 @@ def routes(prefix: str = "") -> dict[str, Any]:
 
 def test_every_address_stands_in_a_table() -> None:
     known = set(ROUTES) | set(HOST_ROUTES) | set(READS) | APART
+    known |= set(PEOPLE) | IN_STEPS | set(SHOWS)
     assert set(routes()) - known == set(), "give the new address a row in audit_walk.py"
     assert known - set(routes()) == set(), "these addresses are no more"
 
@@ -120,6 +122,12 @@ def test_every_address_stands_in_a_table() -> None:
 def test_every_post_of_the_portal_leaves_its_entry(lab) -> None:
     world = make_world(lab)
     assert walk(world, ROUTES, origin="portal") == {}
+
+
+def test_every_post_about_people_and_notices_leaves_its_entry(lab, settings) -> None:
+    # Nobody is there to answer a test: how it went is not the question here.
+    settings.WEBHOOK_ALLOWED_NETWORKS = []
+    assert walk(make_world(lab), PEOPLE, origin="portal") == {}
 
 
 def test_every_post_of_hosts_leaves_its_entry(throw_away) -> None:
