@@ -28,7 +28,8 @@ SECTIONS = (
                   "ComponentPin")),
     (_("Runs"), ("Run", "RunStep", "RunEvent", "Plan", "StateVersion")),
     (_("People"), ("User", "Group", "Membership")),
-    (_("Operation"), ("WorkerHost", "Maintenance", "AuditEntry", "Secret")),
+    (_("Operation"), ("WorkerHost", "Maintenance", "AuditEntry", "AuditAnchor",
+                     "AuditSeal", "AuditCursor", "Secret")),
 )  # fmt: skip
 
 

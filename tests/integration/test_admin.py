@@ -42,7 +42,18 @@ from tests.factories import (
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("places")]
 CRON = system("test")
-READ_ONLY = ("run", "runstep", "runevent", "plan", "stateversion", "secret", "auditentry")
+READ_ONLY = (
+    "run",
+    "runstep",
+    "runevent",
+    "plan",
+    "stateversion",
+    "secret",
+    "auditentry",
+    "auditseal",
+    "auditanchor",
+    "auditcursor",
+)
 
 
 def models() -> list[tuple[str, type]]:
