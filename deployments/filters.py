@@ -247,12 +247,25 @@ class AuditFilter(PortalFilterSet):
     target = df.CharFilter(label=_("Target"), field_name="target_id")
     tenant = df.CharFilter(label=_("Tenant"), field_name="tenant_name")
     run = df.CharFilter(label=_("Run"), field_name="run_id")
+    stack = df.CharFilter(label=_("Stack"), method="by_stack")
+    operation = df.CharFilter(label=_("Operation"), field_name="operation_id")
+    request = df.CharFilter(label=_("Request"), field_name="request_id")
     since = df.DateFilter(label=_("Since"), method="by_since")
     until = df.DateFilter(label=_("Until"), method="by_until")
 
     class Meta:
         model = AuditEntry
         fields: list[str] = []
+
+    def by_stack(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        """Keep what was done to one stack, its owner and its runs, whatever their names are now."""
+        stack = Stack.objects.filter(public_id=value).first()
+        if stack is None:
+            return queryset.none()
+        if stack.tenant_id is not None:
+            return queryset.filter(tenant_id=stack.tenant_id)
+        environment = stack.shared_environment_id
+        return queryset.filter(shared_environment_id=environment, tenant_id__isnull=True)
 
     def by_refused(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
         """Keep refusals only."""

@@ -314,7 +314,7 @@ def export(
         paths = {name.rpartition("__")[0] for name in names} - {""}
         rows = rows.select_related(*paths).only(*names)
     for row in rows.iterator(chunk_size=2000):
-        writer.writerow([_cell(value) for value in cells(row)])
+        writer.writerow([cell(value) for value in cells(row)])
         count += 1
     chosen = {k: v for k, v in request.GET.items() if k not in ("format", "page", "sort") and v}
     with transaction.atomic():
@@ -327,7 +327,7 @@ def export(
     return response
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """Return a value as CSV text that no spreadsheet runs as a formula."""
     if value is None:
         return ""

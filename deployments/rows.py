@@ -187,6 +187,12 @@ def _entry(entry: Any, user_id: str, time: Any) -> str:
     ids = " ".join(map(str, (entry.request_id, entry.operation_id, entry.origin)))
     request = escape(entry.request_id[-8:] or NOTHING)
     door = _cut(str(entry.ip or entry.origin or NOTHING), 24)
+    reason = escape(entry.reason)
+    if entry.approver_name:
+        reason += _small(_("approved by %s") % entry.approver_name)
+    if entry.operation_id:
+        words = escape(_("one operation"))
+        door += f' <a href="?operation={quote(entry.operation_id)}">{words}</a>'
     run = (
         f'<a href="{escape(entry.run_href)}" class="o-num">{escape(entry.run_name)}</a>'
         if entry.run_href
@@ -201,7 +207,7 @@ def _entry(entry: Any, user_id: str, time: Any) -> str:
         f'</div></div></td><td class="is-line"><span class="o-tag is-plain" '
         f'data-tone="{entry.tone}"><i class="ti ti-{entry.icon}" aria-hidden="true"></i>'
         f"{escape(str(entry.words))}</span></td><td>{_target(entry)}{_small(where)}</td>"
-        f'<td class="is-line">{escape(entry.reason)}</td><td class="is-line">{_change(entry)}</td>'
+        f'<td class="is-line">{reason}</td><td class="is-line">{_change(entry)}</td>'
         f'<td class="text-nowrap">{run}</td><td class="o-mono text-secondary is-drop" '
         f'title="{escape(ids)}">{request}<small class="o-mono">{door}</small></td></tr>'
     )

@@ -28,7 +28,9 @@ SECTIONS = (
                   "ComponentPin")),
     (_("Runs"), ("Run", "RunStep", "RunEvent", "Plan", "StateVersion")),
     (_("People"), ("User", "Group", "Membership", "Invitation")),
-    (_("Operation"), ("WorkerHost", "Maintenance", "AuditEntry", "Secret")),
+    (_("Notices"), ("Channel", "Subscription", "Notice", "Delivery", "Happening")),
+    (_("Operation"), ("WorkerHost", "Maintenance", "AuditEntry", "AuditAnchor",
+                      "AuditSeal", "AuditCursor", "Secret")),
 )  # fmt: skip
 
 

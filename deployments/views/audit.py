@@ -6,10 +6,12 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from deployments import auditexport
 from deployments.filters import AuditFilter
 from deployments.links import link
-from deployments.listing import Column, Listing, export, show
+from deployments.listing import Column, Listing, show
 from deployments.rows import NOTHING, audit_rows
+from deployments.templatetags.portal import query_with
 from omlsaas.lib.refusals import sentence
 from tenants.audit import ACTIONS
 from tenants.models import AuditEntry, User
@@ -63,12 +65,13 @@ def audit_list(request: HttpRequest) -> HttpResponse:
     is_own = request.GET.get("actor") == request.user.public_id
     filters = AuditFilter(request.GET, own if is_own else rows, request=request)
     listing = Listing(request, filters, COLUMNS, default="-time", tie="-pk")
-    if listing.wants_csv:
-        return _export(listing)
+    if kind := auditexport.wanted(listing):
+        return auditexport.export(listing, kind)
     by_time = listing.sort[0][0] == "time"
     entries = [dress(entry) for entry in listing.rows]
     rows = audit_rows(entries, user_id=request.user.public_id, by_day=by_time)
     context = {"section": "audit", "rows": rows, "person": _person(request, listing)}
+    context["ndjson_href"] = query_with(request, format="ndjson")
     return show(request, "deployments/audit_list.html", listing, context)
 
 
@@ -116,19 +119,3 @@ def _plain(value: Any) -> str:
     if value is None:
         return NOTHING
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _export(listing: Listing) -> HttpResponse:
-    header = ("time", "actor", "actor_id", "role", "action", "target_kind", "target", "tenant",
-              "region", "reason", "before", "after", "run", "request", "operation", "address",
-              "door", "refused")  # fmt: skip
-
-    def cells(entry: AuditEntry) -> tuple[Any, ...]:
-        before = "" if entry.before is None else json.dumps(entry.before, ensure_ascii=False)
-        after = "" if entry.after is None else json.dumps(entry.after, ensure_ascii=False)
-        return (entry.created_at, entry.actor_name, entry.actor_id, entry.role, entry.action,
-                entry.target_kind, entry.target_name, entry.tenant_name, entry.region_name,
-                entry.reason, before, after, entry.run_name, entry.request_id,
-                entry.operation_id, entry.ip, entry.origin, entry.is_refused)  # fmt: skip
-
-    return export(listing, "audit", header, cells)

@@ -11,7 +11,7 @@ from tenants.admin.columns import pretty, stamp
 from tenants.admin.doors import ReadOnlyAdmin, fixed_filter
 from tenants.admin.exports import AuditedExport, PortalResource
 from tenants.audit import ACTIONS
-from tenants.models import AuditEntry
+from tenants.models import AuditAnchor, AuditCursor, AuditEntry, AuditSeal
 
 
 class AuditResource(PortalResource):
@@ -21,9 +21,9 @@ class AuditResource(PortalResource):
         model = AuditEntry
         fields = ("created_at", "action", "actor_name", "actor_id", "actor_kind", "role",
                   "target_kind", "target_name", "target_id", "region_name",
-                  "shared_environment_name", "tenant_name", "run_name", "run_id", "reason",
-                  "before", "after", "ip", "request_id", "operation_id", "origin", "is_refused",
-                  "public_id")  # fmt: skip
+                  "shared_environment_name", "tenant_name", "run_name", "run_id", "approver_name",
+                  "plan_digest", "reason", "before", "after", "ip", "request_id",
+                  "operation_id", "origin", "is_refused", "public_id")  # fmt: skip
         export_order = fields
 
 
@@ -56,7 +56,8 @@ class AuditEntryAdmin(AuditedExport, ReadOnlyAdmin):
         (None, {"fields": (stamp("created_at", _("when")), "action_shown", "reason", "is_refused",
                            "public_id")}),
         (_("Who"), {"fields": ("actor_name", "actor_kind", "actor_id", "role", "token_id",
-                               "origin", "ip", "request_id", "operation_id")}),
+                               "origin", "ip", "request_id", "operation_id",
+                               "approver_name", "plan_digest")}),
         (_("What"), {"fields": ("target_kind", "target_name", "target_id", "tenant_name",
                                 "shared_environment_name", "region_name", "run_name", "run_id")}),
         (_("Change"), {"fields": (pretty("before", _("before")), pretty("after", _("after")))}),
@@ -96,3 +97,36 @@ class AuditEntryAdmin(AuditedExport, ReadOnlyAdmin):
         for name in ("actor_name", "target_name", "tenant_name"):
             where |= Q(**{f"{name}__istartswith": word})
         return queryset.filter(where), False
+
+
+@admin.register(AuditSeal)
+class AuditSealAdmin(ReadOnlyAdmin):
+    """The chain over the entries."""
+
+    list_display = ("seq", "entry_id", "day", "key_id")
+    sortable_by = ("seq",)
+    search_fields = ("=entry_id",)
+    search_help_text = _("The number of an entry")
+    ordering = ("-seq",)
+    fields = ("seq", "entry_id", "day", "key_id", "mac")
+
+
+@admin.register(AuditAnchor)
+class AuditAnchorAdmin(ReadOnlyAdmin):
+    """Heads of the chain, and the files that days were moved to."""
+
+    list_display = ("day", "kind", "first_seq", "last_seq", "head", "file_name",
+                    stamp("created_at", _("made")))  # fmt: skip
+    list_filter = ("kind",)
+    ordering = ("-id",)
+    fields = ("day", "kind", "first_seq", "last_seq", "head", "file_name", "file_sha256",
+              "unmarked_to", "key_id", "mac", stamp("created_at", _("made")))  # fmt: skip
+
+
+@admin.register(AuditCursor)
+class AuditCursorAdmin(ReadOnlyAdmin):
+    """How far the sealer and the forwarding are."""
+
+    list_display = ("name", "position")
+    ordering = ("name",)
+    fields = ("name", "position", pretty("detail", _("detail")))

@@ -42,8 +42,19 @@ from tests.factories import (
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("places")]
 CRON = system("test")
-READ_ONLY = ("run", "runstep", "runevent", "plan", "stateversion", "secret", "auditentry",
-             "invitation")  # fmt: skip
+READ_ONLY = (
+    "run",
+    "runstep",
+    "runevent",
+    "plan",
+    "stateversion",
+    "secret",
+    "auditentry",
+    "auditseal",
+    "auditanchor",
+    "auditcursor",
+    "invitation",
+)
 
 
 def models() -> list[tuple[str, type]]:

@@ -199,7 +199,7 @@ def test_fragment_is_the_list_alone(alice: Client, three: dict):
 
 
 def rows_of(response: Any) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(response.content.decode())))
+    return list(csv.DictReader(io.StringIO(response.getvalue().decode())))
 
 
 def test_export_holds_all_that_match_and_is_kept(alice: Client, environment: SharedEnvironment):

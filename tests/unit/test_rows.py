@@ -73,6 +73,7 @@ def entry(**fields: Any) -> SimpleNamespace:
         "target_name": HOSTILE, "tenant_name": f"{HOSTILE}2", "reason": HOSTILE, "sentence": "",
         "changes": [(HOSTILE, HOSTILE, HOSTILE)], "run_href": HOSTILE, "run_name": HOSTILE,
         "request_id": HOSTILE, "operation_id": HOSTILE, "ip": None, "origin": HOSTILE,
+        "approver_name": HOSTILE,
     }  # fmt: skip
     return SimpleNamespace(**row | fields)
 
