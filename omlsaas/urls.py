@@ -13,4 +13,5 @@ urlpatterns = [
     path("", include("deployments.urls")),
     path("", include("deployments.run_urls")),
     path("", include("deployments.log_urls")),
+    path("", include("deployments.approval_urls")),
 ]

@@ -22,6 +22,7 @@ KINDS = {
     "destroy": _("destroy"),
     "secrets": _("see secrets"),
     "force_unlock": _("force"),
+    "approve": _("approve"),
     "admin": _("administer"),
 }
 _VIEW = frozenset({"view"})
@@ -29,7 +30,7 @@ _OPERATE = _VIEW | {"plan", "change", "upgrade", "backup", "restore", "destroy"}
 GRANTS: dict[str, frozenset[str]] = {
     "viewer": _VIEW,
     "operator": _OPERATE,
-    "approver": _OPERATE,
+    "approver": _OPERATE | {"approve"},
     "admin": frozenset(KINDS),
 }
 

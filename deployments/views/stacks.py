@@ -73,7 +73,8 @@ def stack_page(
     request: HttpRequest, owner: Tenant | SharedEnvironment, template: str, *, section: str
 ) -> HttpResponse:
     """Show a tenant or shared environment that the person may see."""
-    related = ("region__account", "parent_environment", "tenant__release", "shared_environment")
+    related = ("region__account", "kept_by", "parent_environment", "tenant__release",
+               "shared_environment")  # fmt: skip
     found = Q(tenant=owner) if isinstance(owner, Tenant) else Q(shared_environment=owner)
     stack = Stack.objects.select_related(*related).get(found)
     owner = stack.owner

@@ -1,9 +1,6 @@
 """Every address of the portal, asked by everybody who might; and what single pages promise."""
 
-import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,295 +8,45 @@ import pytest
 from django import forms
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from deployments.looks import CONDITION_LOOKS, RUN_LOOKS
-from deployments.models import Maintenance, Plan, Run, StateVersion, WorkerHost
+from deployments.models import Maintenance, Run, WorkerHost
 from deployments.runstatus import RunStatus
 from deployments.views import bulk, stacks
 from deployments.views.frame import Frame
-from tenants import blueprints, inputs, secrets
+from tenants import blueprints, inputs
 from tenants.models import (
     AuditEntry,
-    Host,
-    Region,
     Release,
-    SharedEnvironment,
     Stack,
     Tenant,
-    User,
 )
 from tenants.models.stacks import Condition
 from tests import factories
+from tests.integration.access_table import (
+    ROUTES,
+    World,
+    make_world,
+    run_of,
+    stack_of,
+    tenant_of,
+)
 
 pytestmark = pytest.mark.django_db
 LOGIN = "login"
 
 
-@dataclass
-class World:
-    """Tenant acme of one region, seen by all kinds of people; Charlie belongs elsewhere."""
-
-    region: Region
-    environment: SharedEnvironment
-    tenant: Tenant
-    stack: Stack
-    run: Run
-    planned: Run
-    version: StateVersion
-    release: Release
-    host: WorkerHost
-    people: dict[str, User]
-
-    def client(self, who: str) -> Client:
-        """Return a browser in which this person is signed in; anybody for ``anonymous``."""
-        client = Client(raise_request_exception=False)
-        if who != "anonymous":
-            client.force_login(self.people[who])
-        return client
-
-
-def keep_state(stack: Stack, serial: int, names: tuple[str, ...]) -> StateVersion:
-    """Return a kept state with resources of these names."""
-    version = StateVersion(
-        stack=stack, moment="after_apply", serial=serial, lineage="line", digest="d", size=900
-    )
-    resources = [
-        {"mode": "managed", "type": "terraform_data", "name": name,
-         "instances": [{"attributes": {"input": serial}}]}
-        for name in names
-    ]  # fmt: skip
-    content = json.dumps({"resources": resources}).encode()
-    bound = f"state:{stack.public_id}:{version.public_id}"
-    version.key_id, version.ciphertext = secrets.encrypt(content, bound)
-    version.save()
-    return version
-
-
 @pytest.fixture
 def world(db: None) -> World:
-    region = factories.make_region("north")
-    environment = factories.make_environment("sharedlab", region)
-    release = Release.objects.create(blueprint="lab", name="1.2", components={"app": "2.4.1"})
-    tenant = factories.make_tenant("acme", environment, release=release, title="ACME Seguros")
-    stack = tenant.stack
-    secrets.store(stack, "admin_password", factories.PASSWORD)
-    secrets.store(stack, "admin_password", "shown only on request", kind="output")
-    stack.outputs = {
-        "url": {"value": "https://acme.example.net", "sensitive": False},
-        "admin_password": {"sensitive": True},
-    }
-    stack.resource_count, stack.state_serial = 3, 2
-    stack.save()
-    environment.stack.resource_count = 3
-    environment.stack.save()
-    run = factories.make_run(stack, RunStatus.APPLIED)
-    planned = factories.make_run(stack, RunStatus.PLANNED, planned_at=timezone.now())
-    Plan.objects.create(run=planned, digest="d" * 64)
-    version = keep_state(stack, 1, ("a", "b"))
-    keep_state(stack, 2, ("a",))
-    host = WorkerHost.objects.create(
-        host_id="00000000-0000-0000-0000-00000000000a", name="lima-1", capacity=4,
-        heartbeat_at=timezone.now(),
-    )  # fmt: skip
-    elsewhere = factories.make_tenant("globex")
-    Host.objects.create(stack=stack, name="app-one", role="app", address="192.0.2.7")
-    people = {
-        "outsider": factories.make_user("charlie", role="operator", over=elsewhere),
-        "viewer": factories.make_user("bob", role="viewer", over=region),
-        "operator": factories.make_user("alice", role="operator", over=region),
-        "admin": factories.make_user("dana", role="admin"),
-    }
-    return World(region, environment, tenant, stack, run, planned, version, release, host, people)
+    return make_world()
 
 
 @pytest.fixture(autouse=True)
 def quick_passwords(settings: Any) -> None:
     """Hash passwords cheaply: four people are made for each of hundreds of tests."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-# --- the sweep ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Route:
-    """What an address answers to each kind of person. 302 for anonymous: to the sign-in page."""
-
-    outsider: int
-    viewer: int
-    operator: int
-    admin: int
-    args: Callable[[World], tuple] = lambda world: ()
-    method: str = "get"
-    data: Callable[[World], dict] = lambda world: {}
-    anonymous: int = 302
-
-
-def run_of(world: World) -> tuple:
-    return (world.run.public_id,)
-
-
-def planned_of(world: World) -> tuple:
-    return (world.planned.public_id,)
-
-
-def tenant_of(world: World) -> tuple:
-    return (world.tenant.public_id,)
-
-
-def environment_of(world: World) -> tuple:
-    return (world.environment.public_id,)
-
-
-def region_of(world: World) -> tuple:
-    return (world.region.public_id,)
-
-
-def stack_of(world: World) -> tuple:
-    return (world.stack.public_id,)
-
-
-def machine_of(world: World) -> tuple:
-    return (world.stack.hosts.get().public_id,)
-
-
-def host_of(world: World) -> tuple:
-    return (world.host.host_id,)
-
-
-# A new address needs a row: what it answers an outsider, a viewer, an operator and an admin.
-ROUTES = {
-    "healthz": Route(200, 200, 200, 200, anonymous=200),
-    "readyz": Route(200, 200, 200, 200, anonymous=200),
-    "login": Route(302, 302, 302, 302, anonymous=200),
-    "logout": Route(302, 302, 302, 302, method="post"),
-    "theme": Route(302, 302, 302, 302, method="post", data=lambda w: {"theme": "dark"}),
-    "profile": Route(200, 200, 200, 200),
-    "search": Route(200, 200, 200, 200),
-    # Lists answer everybody, with what each may see.
-    "dashboard": Route(200, 200, 200, 200),
-    "regions": Route(200, 200, 200, 200),
-    "environments": Route(200, 200, 200, 200),
-    "tenants": Route(200, 200, 200, 200),
-    "runs": Route(200, 200, 200, 200),
-    "releases": Route(200, 200, 200, 200),
-    "audit": Route(200, 200, 200, 200),
-    "workers": Route(200, 200, 200, 200),
-    # Pages of things: an outsider is not told that they exist.
-    "region": Route(404, 200, 200, 200, region_of),
-    "environment": Route(404, 200, 200, 200, environment_of),
-    "tenant": Route(404, 200, 200, 200, tenant_of),
-    "stack": Route(404, 302, 302, 302, stack_of),
-    "state": Route(404, 403, 200, 200, lambda w: (w.version.public_id,)),
-    # Forms: a viewer is told that the role does not suffice. An outsider operates elsewhere.
-    "region_new": Route(403, 403, 403, 200),
-    "environment_new": Route(200, 403, 200, 200),
-    "tenant_adopt": Route(200, 403, 200, 200),
-    "tenant_new": Route(200, 403, 200, 200),
-    "release_new": Route(403, 403, 403, 200),
-    "region_archive": Route(404, 403, 403, 200, region_of),
-    "environment_archive": Route(404, 403, 200, 200, environment_of),
-    "tenant_edit": Route(404, 403, 200, 200, tenant_of),
-    "tenant_archive": Route(404, 403, 200, 200, tenant_of),
-    "release_archive": Route(403, 403, 403, 200, lambda w: (w.release.public_id,)),
-    "tenants_bulk": Route(
-        302, 200, 200, 200, method="post", data=lambda w: {"id": [w.tenant.public_id]}
-    ),
-    "stack_inputs": Route(404, 403, 200, 200, stack_of),
-    "stack_action": Route(404, 403, 200, 200, lambda w: (w.stack.public_id, "plan")),
-    "stack_settings": Route(404, 403, 403, 302, stack_of, method="post"),
-    "stack_review": Route(404, 403, 302, 302, stack_of, method="post"),
-    "stack_unlock": Route(404, 403, 403, 200, stack_of),
-    "region_check": Route(404, 403, 200, 200, region_of, method="post"),
-    "stack_output": Route(
-        404, 403, 403, 200, lambda w: (w.stack.public_id, "admin_password"), method="post"
-    ),
-    "stack_backups": Route(404, 200, 200, 200, stack_of),
-    "stack_hosts": Route(404, 200, 200, 200, stack_of),
-    "stack_inventory": Route(404, 200, 200, 200, stack_of),
-    "stack_host_new": Route(404, 403, 200, 200, stack_of),
-    "stack_inventory_read": Route(404, 403, 200, 200, stack_of),
-    "stack_host": Route(404, 403, 200, 200, machine_of),
-    # No key was shown: the refusal is shown in place.
-    "stack_host_pin": Route(404, 403, 200, 200, machine_of, method="post"),
-    "stack_host_remove": Route(404, 403, 302, 302, machine_of, method="post"),
-    "worker_drain": Route(403, 403, 403, 302, host_of, method="post"),
-    "worker_gone": Route(403, 403, 403, 302, host_of, method="post"),
-    # One run.
-    "run": Route(404, 200, 200, 200, run_of),
-    "run_live": Route(404, 200, 200, 200, run_of),
-    "run-log": Route(404, 200, 200, 200, run_of),
-    "run-log-lines": Route(404, 200, 200, 200, run_of),
-    "run-log-search": Route(404, 200, 200, 200, run_of, data=lambda w: {"q": "x"}),
-    "run-log-tail": Route(404, 200, 200, 200, run_of),
-    "run_plan_json": Route(404, 404, 404, 404, planned_of),
-    # Without a sealed plan, too early, not suspect: the refusal is shown in place.
-    "run_confirm": Route(404, 403, 200, 200, planned_of, method="post"),
-    "run_discard": Route(404, 403, 302, 302, planned_of, method="post"),
-    "run_cancel": Route(404, 403, 302, 302, planned_of, method="post"),
-    "run_force_cancel": Route(404, 403, 403, 200, planned_of, method="post"),
-    "run_retry": Route(404, 403, 302, 302, run_of, method="post"),
-    "run_hold": Route(404, 403, 403, 302, run_of, method="post"),
-    "run_handed": Route(
-        404, 403, 403, 302, lambda w: (w.run.public_id, "admin_password"), method="post"
-    ),
-    "run_review": Route(404, 403, 200, 200, run_of, method="post"),
-}
-
-
-def addresses(resolver: Any = None) -> Iterator[URLPattern]:
-    """Yield every address but the admin's, which has its own doors (test_admin)."""
-    for entry in (resolver or get_resolver()).url_patterns:
-        if isinstance(entry, URLResolver):
-            if entry.namespace != "admin" and entry.app_name != "admin":
-                yield from addresses(entry)
-        else:
-            yield entry
-
-
-def test_every_address_has_a_row_in_the_sweep():
-    unnamed = [str(entry.pattern) for entry in addresses() if not entry.name]
-    missing = {entry.name for entry in addresses()} - set(ROUTES)
-    stale = set(ROUTES) - {entry.name for entry in addresses()}
-    assert (unnamed, missing, stale) == ([], set(), set())
-
-
-@pytest.mark.parametrize("who", ["anonymous", "outsider", "viewer", "operator", "admin"])
-@pytest.mark.parametrize("name", sorted(ROUTES))
-def test_address_answers_by_role(world: World, name: str, who: str):
-    route = ROUTES[name]
-    client = world.client(who)
-    address = reverse(name, args=route.args(world))
-    response = getattr(client, route.method)(address, route.data(world))
-    assert response.status_code == getattr(route, who), response.content[:300]
-    if who == "anonymous" and response.status_code == 302:
-        assert response.url.startswith(reverse(LOGIN))
-
-
-@pytest.mark.parametrize("name", sorted(n for n, r in ROUTES.items() if r.outsider == 404))
-def test_outsider_cannot_tell_what_exists_from_what_does_not(world: World, name: str):
-    route = ROUTES[name]
-    client = world.client("outsider")
-    args = route.args(world)
-    made_up = (args[0][:4] + "0" * 26, *args[1:])
-    real, none = (
-        getattr(client, route.method)(reverse(name, args=a), route.data(world))
-        for a in (args, made_up)
-    )
-    without_ids = [re.sub(rb"req_\w+", b"", r.content) for r in (real, none)]
-    assert (real.status_code, without_ids[0]) == (none.status_code, without_ids[1])
-
-
-@pytest.mark.parametrize("name", sorted(n for n, r in ROUTES.items() if r.method == "post"))
-def test_forms_are_refused_without_the_csrf_token(world: World, name: str):
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(world.people["admin"])
-    route = ROUTES[name]
-    response = client.post(reverse(name, args=route.args(world)), route.data(world))
-    assert response.status_code == 403
-    assert "send this form again" in response.content.decode()
 
 
 # --- words of single pages ---------------------------------------------------------------------
