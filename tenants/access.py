@@ -68,6 +68,19 @@ def require(actor: Actor, kind: str, target: Any = None) -> None:
         raise NotAllowed(actor=actor.name, target=target or _("everything"), kind=KINDS[kind])
 
 
+def sees_around(user: User, stack: Stack) -> bool:
+    """Tell whether the user may also see the shared environment and the region of a stack.
+
+    Not by a role over the tenant alone: a customer sees no neighbours.
+    """
+    scopes = user_scopes(user)
+    return (
+        scopes.everything
+        or stack.region_id in scopes.region_ids
+        or stack.parent_environment_id in scopes.shared_environment_ids
+    )
+
+
 def _place(target: Any) -> tuple[int | None, int | None, int | None]:
     """Return the ids (region, shared environment, tenant) that a target lies in."""
     match target:

@@ -37,6 +37,7 @@ from deployments.runview.rights import Rights, rights_of, who_may
 from deployments.runview.second import Second, second_of
 from deployments.services.handed import handed_of
 from tenants import blueprints
+from tenants.access import sees_around
 from tenants.blueprints import Kind
 from tenants.models import Secret, User
 
@@ -236,7 +237,8 @@ class RunPage:
     @cached_property
     def facts(self) -> list[Any]:
         """Return the facts under the heading."""
-        return header_facts(self.run, self.kind)
+        around = sees_around(self.user, self.stack)
+        return header_facts(self.run, self.kind, sees_around=around)
 
     @cached_property
     def counts(self) -> list[Count]:

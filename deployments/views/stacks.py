@@ -23,7 +23,7 @@ from deployments.views import hosts as hosts_
 from deployments.views.audit import dress
 from omlsaas.lib.refusals import sentence
 from tenants import blueprints, secrets
-from tenants.access import user_can
+from tenants.access import sees_around, user_can
 from tenants.blueprints import Action, Kind, Variable
 from tenants.effective import component_versions, effective_inputs
 from tenants.models import AuditEntry, SharedEnvironment, Stack, Tenant, User
@@ -85,6 +85,7 @@ def stack_page(
         "tags": _tags(stack, owner),
         "suspect_text": sentence(stack.suspect_reason),
         "may_change": user_can(request.user, "change", stack) and not owner.is_archived,
+        "sees_around": sees_around(request.user, stack),
         "may_admin": user_can(request.user, "admin", stack),
         "may_destroy": user_can(request.user, "destroy", stack),
         "may_restore": user_can(request.user, "restore", stack) and not owner.is_archived,

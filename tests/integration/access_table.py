@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.contrib import admin
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
@@ -187,8 +188,8 @@ ROUTES = {
     "audit": Route(200, 200, 200, 200),
     "workers": Route(200, 200, 200, 200),
     # Pages of things: an outsider is not told that they exist.
-    "region": Route(404, 200, 200, 200, region_of),
-    "environment": Route(404, 200, 200, 200, environment_of),
+    "region": Route(404, 200, 200, 200, region_of, customer=404),
+    "environment": Route(404, 200, 200, 200, environment_of, customer=404),
     "tenant": Route(404, 200, 200, 200, tenant_of),
     "stack": Route(404, 302, 302, 302, stack_of),
     "state": Route(404, 403, 200, 200, lambda w: (w.version.public_id,)),
@@ -264,5 +265,67 @@ def addresses(resolver: Any = None) -> Iterator[URLPattern]:
         if isinstance(entry, URLResolver):
             if entry.namespace != "admin" and entry.app_name != "admin":
                 yield from addresses(entry)
+        else:
+            yield entry
+
+
+# The administration is for admins of everything: all others are told so, whatever they ask for.
+# A new model needs a row: whether an admin may add rows of it by hand.
+ADMIN_MODELS = {
+    "deployments_approval": False,
+    "deployments_approvalpolicy": False,
+    "deployments_backup": False,
+    "deployments_instancesrecord": False,
+    "deployments_maintenance": True,
+    "deployments_plan": False,
+    "deployments_restorepoint": False,
+    "deployments_run": False,
+    "deployments_runevent": False,
+    "deployments_runstep": False,
+    "deployments_standinggrant": False,
+    "deployments_stateversion": False,
+    "deployments_workerhost": False,
+    "tenants_auditentry": False,
+    "tenants_cloudaccount": True,
+    "tenants_componentpin": True,
+    "tenants_host": False,
+    "tenants_membership": True,
+    "tenants_region": True,
+    "tenants_release": True,
+    "tenants_secret": False,
+    "tenants_sharedenvironment": True,
+    "tenants_stack": False,
+    "tenants_tenant": True,
+    "tenants_user": True,
+    "auth_group": True,
+}
+# What an admin, and what everybody else with a session is answered at the other addresses.
+ADMIN_PAGES = {
+    "index": (200, 403),
+    "login": (302, 302),
+    "logout": (302, 403),
+    "password_change": (302, 403),
+    "password_change_done": (200, 403),
+    "autocomplete": (403, 403),
+    "jsi18n": (200, 403),
+    "app_list": (200, 403),
+    "view_on_site": (404, 403),
+}
+# Close codes of the websockets; 0: it stays open.
+WEBSOCKETS = {
+    "ws-run": {"anonymous": 4401, "outsider": 4404},
+    "ws-fleet": {"anonymous": 4401},
+}
+
+
+def admin_addresses() -> Iterator[URLPattern]:
+    """Yield every address of the administration."""
+    return _walk(admin.site.urls[0])
+
+
+def _walk(entries: Any) -> Iterator[URLPattern]:
+    for entry in entries:
+        if isinstance(entry, URLResolver):
+            yield from _walk(entry.url_patterns)
         else:
             yield entry

@@ -7,13 +7,20 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from deployments.routing import websockets
+from tests.asgiserver import serving
 from tests.integration.access_table import (
+    ADMIN_MODELS,
+    ADMIN_PAGES,
     KINDS_OF_PEOPLE,
     ROUTES,
+    WEBSOCKETS,
     World,
     addresses,
+    admin_addresses,
     make_world,
 )
+from tests.integration.test_stream import Watcher, cookie_of
 
 pytestmark = pytest.mark.django_db
 LOGIN = "login"
@@ -71,3 +78,83 @@ def test_forms_are_refused_without_the_csrf_token(world: World, name: str):
     response = client.post(reverse(name, args=route.args(world)), route.data(world))
     assert response.status_code == 403
     assert "send this form again" in response.content.decode()
+
+
+# --- the administration ------------------------------------------------------------------------
+
+
+def parts(name: str) -> tuple[str, str]:
+    """Return the model that an address of the administration belongs to, and what it does."""
+    model = next((m for m in ADMIN_MODELS if name.startswith(f"{m}_")), "")
+    return model, name.removeprefix(f"{model}_")
+
+
+def admin_names() -> list[str]:
+    return [entry.name for entry in admin_addresses() if entry.name]
+
+
+def test_every_page_of_the_administration_has_a_row():
+    found = [parts(name) for name in admin_names()]
+    assert {model for model, _act in found if model} == set(ADMIN_MODELS)
+    assert {act for model, act in found if not model} == set(ADMIN_PAGES)
+
+
+def admin_address(entry: Any) -> str:
+    given = {name: "tenants" if name == "app_label" else "1" for name in entry.pattern.converters}
+    given |= dict.fromkeys(entry.pattern.regex.groupindex, "tenants")
+    return reverse(f"admin:{entry.name}", kwargs=given)
+
+
+@pytest.mark.parametrize("who", [kind for kind in KINDS_OF_PEOPLE if kind != "admin"])
+def test_the_administration_is_closed_to(world: World, who: str):
+    client, wrong = world.client(who), []
+    for entry in admin_addresses():
+        if not entry.name:
+            continue
+        model, act = parts(entry.name)
+        expected = 403 if model else ADMIN_PAGES[act][1]
+        for method in ("get", "post"):
+            response = getattr(client, method)(admin_address(entry))
+            if response.status_code != (302 if who == "anonymous" else expected):
+                wrong.append((entry.name, method, response.status_code))
+    assert wrong == []
+
+
+def test_the_administration_answers_an_admin_as_the_table_says(world: World):
+    client, wrong = world.client("admin"), []
+    for entry in admin_addresses():
+        if not entry.name:
+            continue
+        model, act = parts(entry.name)
+        if model and act not in ("changelist", "add"):
+            continue
+        expected = ADMIN_PAGES[act][0] if not model else 200
+        if model and act == "add" and not ADMIN_MODELS[model]:
+            expected = 403
+        response = client.get(admin_address(entry))
+        if response.status_code != expected:
+            wrong.append((entry.name, response.status_code))
+    assert wrong == []
+
+
+# --- the websockets ----------------------------------------------------------------------------
+
+
+def test_every_websocket_has_a_row():
+    named = {route.name for route in websockets.routes if route.name}
+    assert named == set(WEBSOCKETS)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_websockets_answer_as_the_table_says(world: World):
+    with serving() as server:
+        for name, codes in WEBSOCKETS.items():
+            path = f"/ws/runs/{world.planned.public_id}/" if name == "ws-run" else "/ws/fleet/"
+            for who in KINDS_OF_PEOPLE:
+                cookie = cookie_of(world.people[who]) if who != "anonymous" else ""
+                watcher = Watcher(server, path, cookie)
+                try:
+                    first = watcher.next()
+                    assert (watcher.code or 0, name, who) == (codes.get(who, 0), name, who), first
+                finally:
+                    watcher.socket.close()

@@ -42,7 +42,8 @@ from tests.factories import (
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("places")]
 CRON = system("test")
-READ_ONLY = ("run", "runstep", "runevent", "plan", "stateversion", "secret", "auditentry")
+READ_ONLY = ("approval", "approvalpolicy", "standinggrant", "run", "runstep", "runevent", "plan",
+             "stateversion", "secret", "auditentry")  # fmt: skip
 
 
 def models() -> list[tuple[str, type]]:
