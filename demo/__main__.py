@@ -89,6 +89,7 @@ def _run(stack: contextlib.ExitStack, portal: Portal) -> int:
 def _wanted(simulation: Simulation, probe: dict[str, Any]) -> dict[str, Any]:
     """Return what the portal shall know: one account, one region, what may be installed there."""
     return {
+        "one_person": True,
         "account": {
             "name": "demo",
             "provider": "aws",

@@ -37,6 +37,7 @@ from deployments.runner.process import Exit
 from deployments.runstatus import CLAIMABLE, PHASE_STATUS, RunStatus
 from deployments.services.admission import hold_back
 from deployments.services.fleet import lose_run
+from deployments.services.foureyes import lapsed
 from deployments.services.lifecycle import advance, end_run
 from deployments.steps import Planned, bundles, engine, first_phase, pieces_of, states
 from deployments.steps.kinds import KINDS  # noqa: F401  (every kind is known from here on)
@@ -67,7 +68,7 @@ def claim(public_id: str, worker_id: str) -> Work | None:
             )
             if run is None or not _may_work_here(run) or hold_back(run):
                 return None
-            refusal = host_refusal(run.uses_engine)
+            refusal = lapsed(run) or host_refusal(run.uses_engine)
             if refusal is not None:
                 end_run(run, S.ERRORED, actor=WORKER, error=refusal, error_kind="refused")
                 return None

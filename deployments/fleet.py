@@ -116,9 +116,7 @@ def picture(user: User) -> Fleet:
     for place, picture_ in places.items():
         picture_.count = by_place[place]
     _draw(user, places)
-    regions = Region.objects.visible_to(user).living().select_related("account").order_by("slug")
-    regions = regions.only("slug", "public_id", "title", "account__name")
-    pictures = {r.pk: RegionPicture(r, link("region", r.public_id)) for r in regions}
+    pictures = _regions(user, {region for region, _place in by_place})
     for (region_id, _environment_id), picture_ in places.items():
         if region_id in pictures:
             pictures[region_id].environments.append(picture_)
@@ -126,6 +124,21 @@ def picture(user: User) -> Fleet:
     named = [p for p in places.values() if p.environment is not None]
     shares = _shares(by_condition, total)
     return Fleet(total, shares, list(pictures.values()), len(named), +releases)
+
+
+def _regions(user: User, named: set[int]) -> dict[int, RegionPicture]:
+    """Return the regions to draw: those that the user may see, and those of their tenants.
+
+    The region of a tenant is named to whoever sees that tenant alone, but is no page for them.
+    """
+    seen = Region.objects.visible_to(user)
+    rows = Region.objects.filter(Q(pk__in=seen.values("pk")) | Q(pk__in=named)).living()
+    rows = rows.select_related("account").order_by("slug")
+    rows = rows.only("slug", "public_id", "title", "account__name")
+    pages = set(seen.values_list("pk", flat=True))
+    return {
+        r.pk: RegionPicture(r, link("region", r.public_id) if r.pk in pages else "") for r in rows
+    }
 
 
 def _draw(user: User, places: dict[tuple[int, int | None], EnvironmentPicture]) -> None:

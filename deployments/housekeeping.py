@@ -23,6 +23,7 @@ from deployments.models.runs import LogState
 from deployments.runstatus import AT_WORK, TERMINAL, RunStatus
 from deployments.services.admission import admit_waiting, keep_waiting, no_worker
 from deployments.services.decisions import discard_run
+from deployments.services.ephemeral import end_expired
 from deployments.services.fleet import lose_runs_of
 from tenants import actors, audit
 from tenants.actors import Actor
@@ -41,6 +42,7 @@ def reap(actor: Actor = REAPER) -> dict[str, int]:
         "lost_runs": _lose_of_silent(actor),
         "expired_plans": _expire_plans(actor),
         "unheard": _tell_unheard(),
+        "ended_stacks": end_expired(),
         "admitted": sum(admit_waiting(pk) for pk in _regions_with_waiting()),
     }
 

@@ -11,6 +11,7 @@ from deployments import facts, outbox
 from deployments.errors import NeedsConfirmation, StateForced
 from deployments.models import Plan, Run
 from deployments.runstatus import RunStatus
+from deployments.services.foureyes import grant_for, still_missing, told
 from deployments.services.instances import record_applied
 from deployments.services.lifecycle import advance, end_run
 from deployments.services.stacks import mark_suspect, note_clean_plan
@@ -109,13 +110,15 @@ def _end_plan(work: Work, later: str | None) -> str | None:
     if not run.uses_engine:
         _keep_findings(run)
     expires = timezone.now() + timedelta(seconds=settings.PLAN_EXPIRES_S)
-    refusal = why_not_by_itself(work) if run.is_auto_apply else None
+    missing, held = still_missing(WORKER, run)
+    refusal = (missing or why_not_by_itself(work)) if run.is_auto_apply else None
     advance(run, S.PLANNED, actor=WORKER, detail=refusal, plan_expires_at=expires)
     if not run.is_auto_apply or refusal is not None:
         return None
     advance(run, S.APPLY_QUEUED, actor=AUTO, confirmed_by=AUTO.name)
     digest = Plan.objects.values_list("digest", flat=True).get(run=run)
-    audit.record(AUTO, "run.confirm", run, after={"plan_digest": digest})
+    after = {"plan_digest": digest, **told(run, held)}
+    audit.record(AUTO, "run.confirm", run, after=after)
     return later
 
 
@@ -166,6 +169,8 @@ def why_not_by_itself(work: Work) -> NeedsConfirmation | None:
         r["address"] for r in view.get("resources", ()) if r["action"] in ("replace", "delete")
     ]
     holding = [address for address in ending if work.kind.holds(address)]
+    if not holding and work.run.is_destroy and grant_for(work.run) is not None:
+        return None
     if holding:
         return NeedsConfirmation(what=", ".join(holding[:5]))
     if ending and not work.stack.is_auto_destroy:

@@ -293,6 +293,8 @@ APPLY_TIMEOUT_S = env.int("APPLY_TIMEOUT_S", 6 * 3600)
 SILENCE_TIMEOUT_S = env.int("SILENCE_TIMEOUT_S", 30 * 60)
 CANCEL_GRACE_S = env.int("CANCEL_GRACE_S", 5 * 60)
 FORCE_CANCEL_AFTER_S = env.int("FORCE_CANCEL_AFTER_S", 60)
+# What asks less of second persons than before holds this much later.
+APPROVAL_POLICY_DELAY_S = env.int("APPROVAL_POLICY_DELAY_S", 600)
 PLAN_EXPIRES_S = env.int("PLAN_EXPIRES_S", 7 * 24 * 3600)
 RUN_LOG_LIMIT = env.int("RUN_LOG_LIMIT", 1 << 30)
 MIN_FREE_BYTES = env.int("MIN_FREE_BYTES", 1 << 30)

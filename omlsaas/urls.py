@@ -16,4 +16,5 @@ urlpatterns = [
     path("", include("deployments.run_urls")),
     path("", include("deployments.log_urls")),
     path("", include("notices.urls")),
+    path("", include("deployments.approval_urls")),
 ]

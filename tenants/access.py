@@ -22,6 +22,7 @@ KINDS = {
     "destroy": _("destroy"),
     "secrets": _("see secrets"),
     "force_unlock": _("force"),
+    "approve": _("approve"),
     "admin": _("administer"),
 }
 _VIEW = frozenset({"view"})
@@ -29,7 +30,7 @@ _OPERATE = _VIEW | {"plan", "change", "upgrade", "backup", "restore", "destroy"}
 GRANTS: dict[str, frozenset[str]] = {
     "viewer": _VIEW,
     "operator": _OPERATE,
-    "approver": _OPERATE,
+    "approver": _OPERATE | {"approve"},
     "admin": frozenset(KINDS),
 }
 
@@ -65,6 +66,19 @@ def require(actor: Actor, kind: str, target: Any = None) -> None:
     """Raise NotAllowed unless the actor may do this kind of action on the target."""
     if not can(actor, kind, target):
         raise NotAllowed(actor=actor.name, target=target or _("everything"), kind=KINDS[kind])
+
+
+def sees_around(user: User, stack: Stack) -> bool:
+    """Tell whether the user may also see the shared environment and the region of a stack.
+
+    Not by a role over the tenant alone: a customer sees no neighbours.
+    """
+    scopes = user_scopes(user)
+    return (
+        scopes.everything
+        or stack.region_id in scopes.region_ids
+        or stack.parent_environment_id in scopes.shared_environment_ids
+    )
 
 
 def _place(target: Any) -> tuple[int | None, int | None, int | None]:

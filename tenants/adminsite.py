@@ -26,7 +26,8 @@ from tenants.errors import NotAllowed
 SECTIONS = (
     (_("Fleet"), ("Tenant", "SharedEnvironment", "Stack", "Region", "CloudAccount", "Release",
                   "ComponentPin")),
-    (_("Runs"), ("Run", "RunStep", "RunEvent", "Plan", "StateVersion")),
+    (_("Runs"), ("Run", "RunStep", "RunEvent", "Plan", "StateVersion", "Approval",
+                  "ApprovalPolicy", "StandingGrant")),
     (_("People"), ("User", "Group", "Membership", "Invitation")),
     (_("Notices"), ("Channel", "Subscription", "Notice", "Delivery", "Happening")),
     (_("Operation"), ("WorkerHost", "Maintenance", "AuditEntry", "AuditAnchor",

@@ -18,7 +18,10 @@ class RegionScoped(models.QuerySet):
 
     def visible_to(self, user: "User") -> "RegionScoped":
         """Return the rows that this user's roles cover; none for a stranger."""
-        scopes = user_scopes(user)
+        return self.within(user_scopes(user))
+
+    def within(self, scopes: "Scopes") -> "RegionScoped":
+        """Return the rows that these scopes cover."""
         if scopes.everything:
             return self
         where = models.Q()

@@ -95,7 +95,9 @@ def _drain(server: subprocess.Popen) -> None:
 def make_cloud_region(api: AwsApi, slug: str = "ohio", **fields: Any) -> Region:
     """Return a region of an account at the simulation."""
     from tenants import actors, services
+    from tests.factories import without_four_eyes
 
+    without_four_eyes()
     account = CloudAccount.objects.filter(name="sandbox").first()
     account = account or services.create_account(
         actors.system("test"),

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from deployments.models import Run, RunStep
+from deployments.models import ApprovalPolicy, Run, RunStep
+from deployments.models.approvals import RISKS_BY_DEFAULT
 from deployments.runstatus import TERMINAL, RunStatus
 from tenants.models import (
     CloudAccount,
@@ -29,10 +30,29 @@ def _name(prefix: str) -> str:
     return f"{prefix}{next(_counter)}"
 
 
+def without_four_eyes() -> ApprovalPolicy:
+    """Let one person do everything; tests of second persons say otherwise (`with_four_eyes`)."""
+    return _policy([])
+
+
+def with_four_eyes(*risks: str, **fields: Any) -> ApprovalPolicy:
+    """Let what is risky need a second person from now on; the portal's own list without names."""
+    return _policy(list(risks or RISKS_BY_DEFAULT), **fields)
+
+
+def _policy(risks: list[str], **fields: Any) -> ApprovalPolicy:
+    fields = {"valid_minutes": 60, "takes_effect_at": timezone.now(), **fields}
+    return ApprovalPolicy.objects.create(
+        risks=risks, reason="a test", actor_id="system:test", actor_name="system:test", **fields
+    )
+
+
 def make_region(slug: str = "", **fields: Any) -> Region:
     """Return a region of the lab account."""
     account = CloudAccount.objects.filter(name="lab").first()
     account = account or CloudAccount.objects.create(name="lab", provider="lab")
+    if not ApprovalPolicy.objects.exists():
+        without_four_eyes()
     return Region.objects.create(account=account, slug=slug or _name("region-"), **fields)
 
 

@@ -1,5 +1,6 @@
 """What is done about it."""
 
+from deployments.models.approvals import Approval, ApprovalPolicy, StandingGrant
 from deployments.models.backups import Backup, RestorePoint
 from deployments.models.instances import InstancesRecord
 from deployments.models.logs import LogChunk
@@ -9,6 +10,8 @@ from deployments.models.runs import Run, RunEvent, RunStep
 from deployments.models.workers import Maintenance, WorkerHost
 
 __all__ = [
+    "Approval",
+    "ApprovalPolicy",
     "Backup",
     "Happening",
     "InstancesRecord",
@@ -19,6 +22,7 @@ __all__ = [
     "Run",
     "RunEvent",
     "RunStep",
+    "StandingGrant",
     "StateVersion",
     "WorkerHost",
 ]

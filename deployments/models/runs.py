@@ -97,6 +97,10 @@ class Run(models.Model):
     request_key = models.CharField(max_length=64, null=True, blank=True)
     request_digest = models.CharField(max_length=64, blank=True)
     retry_of = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="+")
+    # What lets it go without a second person: a standing grant of an approver.
+    grant = models.ForeignKey(
+        "deployments.StandingGrant", models.PROTECT, null=True, blank=True, related_name="runs"
+    )
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     cancel_mode = models.CharField(max_length=16, blank=True)  # graceful | kill
     cancel_by = models.CharField(max_length=200, blank=True)

@@ -34,8 +34,10 @@ from deployments.runview.cards import (
 )
 from deployments.runview.history import Usual, usual
 from deployments.runview.rights import Rights, rights_of, who_may
+from deployments.runview.second import Second, second_of
 from deployments.services.handed import handed_of
 from tenants import blueprints
+from tenants.access import sees_around
 from tenants.blueprints import Kind
 from tenants.models import Secret, User
 
@@ -235,7 +237,8 @@ class RunPage:
     @cached_property
     def facts(self) -> list[Any]:
         """Return the facts under the heading."""
-        return header_facts(self.run, self.kind)
+        around = sees_around(self.user, self.stack)
+        return header_facts(self.run, self.kind, sees_around=around)
 
     @cached_property
     def counts(self) -> list[Count]:
@@ -332,9 +335,15 @@ class RunPage:
         return panels_.build(self.run, self.rights, self.plan, self.checks, self.kind, names)
 
     @cached_property
+    def second(self) -> Second | None:
+        """Return what there is to say of a second person."""
+        return second_of(self.run, self.user)
+
+    @cached_property
     def panel_key(self) -> str:
         """Return what tells one set of panels from another."""
-        return panels_.key_of(self.run, self.plan.digest if self.plan is not None else "")
+        digest = self.plan.digest if self.plan is not None else ""
+        return panels_.key_of(self.run, digest, self.second.key if self.second else "")
 
     @cached_property
     def stage(self) -> str:

@@ -101,8 +101,8 @@ def title_of(run: Run) -> str:
     return "{action} {name}".format(**words)
 
 
-def header_facts(run: Run, kind: Kind | None = None) -> list[Fact]:
-    """Return release, what was asked for this run, who, why and where."""
+def header_facts(run: Run, kind: Kind | None = None, *, sees_around: bool = True) -> list[Fact]:
+    """Return release, what was asked for this run, who, why and where (a link for who may see)."""
     found = []
     if run.release_name:
         before = run.release_before if run.release_before != run.release_name else ""
@@ -113,10 +113,11 @@ def header_facts(run: Run, kind: Kind | None = None) -> list[Fact]:
     if run.reason:
         found.append(Fact(_("Reason"), run.reason, is_wide=True))
     region, parent = run.region, run.stack.parent_environment
-    shared = parent if run.stack.tenant_id and parent is not None else None
+    has_shared = run.stack.tenant_id and parent is not None
+    shared = parent if has_shared and sees_around else None
     found.append(
         Fact(
-            _("Where"), region.slug, link("region", region.public_id),
+            _("Where"), region.slug, link("region", region.public_id) if sees_around else "",
             also=shared.name if shared else "",
             also_href=link("environment", shared.public_id) if shared else "",
         )

@@ -116,12 +116,14 @@ def build(
     return panels
 
 
-def key_of(run: Run, digest: str) -> str:
+def key_of(run: Run, digest: str, second: str = "") -> str:
     """Return what tells one set of panels from another."""
     stack = run.stack
     parts = ["end" if run.is_ended else "open"]
     if run.status == S.PLANNED:
         parts.append(f"plan-{digest[:12]}")
+    if second:
+        parts.append(second)
     if run.is_canceling:
         opened = timezone.now() >= force_allowed_at(run)
         parts.append(f"stop-{run.cancel_mode}-{int(opened)}")

@@ -39,8 +39,11 @@ def rights_of(user: User, run: Run) -> Rights:
     )
 
 
-def who_may(kind: str, stack: Stack) -> str:
-    """Return the names of people who may do this kind of action here, as a sentence has them."""
+def who_may(kind: str, stack: Stack, besides: str = "") -> str:
+    """Return the names of people who may do this kind of action here, as a sentence has them.
+
+    `besides` is the public id of one who is left out.
+    """
     roles = [role for role, kinds in GRANTS.items() if kind in kinds]
     scope = Q(everything=True) | Q(region_id=stack.region_id)
     if stack.parent_environment_id:
@@ -51,6 +54,7 @@ def who_may(kind: str, stack: Stack) -> str:
     held = Q(pk__in=memberships.filter(user__isnull=False).values("user_id"))
     held |= Q(groups__in=memberships.filter(group__isnull=False).values("group_id"))
     people = User.objects.filter(held | Q(is_superuser=True), is_active=True, is_service=False)
+    people = people.exclude(public_id=besides) if besides else people
     # Those with a role of their own here are nearer than whoever administers everything.
     people = people.order_by("is_superuser", "username").distinct()[: NAMES_SHOWN + 20]
     return either([person.display_name for person in people], NAMES_SHOWN)

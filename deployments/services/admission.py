@@ -25,8 +25,9 @@ from deployments.errors import (
     SharedBusy,
     StackBusy,
 )
-from deployments.models import Maintenance, Run, WorkerHost
+from deployments.models import Approval, Maintenance, Run, WorkerHost
 from deployments.runstatus import HOLDS_STACK, RunStatus
+from deployments.services.foureyes import missing_before
 from deployments.services.lifecycle import advance
 from tenants import actors
 from tenants.models import Region, Stack
@@ -37,6 +38,8 @@ USES_SLOT = tuple(s for s in HOLDS_STACK if s is not S.PLANNED)
 # What a worker does or may take up at any moment; a confirmed plan waits for one of these to end.
 IN_SLOT = tuple(s for s in USES_SLOT if s is not S.APPLY_QUEUED)
 SYSTEM = actors.system("admission")
+# Who waits for a second person keeps nobody else waiting.
+ASKED = Exists(Approval.objects.filter(run=OuterRef("pk"), state="asked"))
 
 
 def lock_place(stack: Stack) -> None:
@@ -98,7 +101,13 @@ def hold_back(run: Run) -> bool:
 
 
 def _reason_to_wait(run: Run) -> DeploymentError | None:
-    return _maintenance() or _held(run) or _shared_held(run) or _region_full(run)
+    return (
+        _maintenance()
+        or missing_before(run)
+        or _held(run)
+        or _shared_held(run)
+        or _region_full(run)
+    )
 
 
 def _maintenance() -> DeploymentError | None:
@@ -118,7 +127,8 @@ def _held(run: Run) -> DeploymentError | None:
     others = Run.objects.filter(stack_id=run.stack_id).exclude(pk=run.pk)
     holder = others.filter(status__in=HOLDS_STACK).first()
     if holder is None and run.pk:
-        holder = others.filter(status=S.PENDING, id__lt=run.pk).order_by("id").first()
+        older = others.filter(status=S.PENDING, id__lt=run.pk).exclude(ASKED)
+        holder = older.order_by("id").first()
     return None if holder is None else busy_with(holder)
 
 
@@ -151,7 +161,7 @@ def _shared_held(run: Run) -> DeploymentError | None:
     if run.stack.tenant_id:
         # An older run that waits for the shared environment goes first, or it would starve.
         near = near.filter(stack__kind="shared")
-        ahead = Q(status__in=HOLDS_STACK) | Q(status=S.PENDING, id__lt=run.pk or 0)
+        ahead = Q(status__in=HOLDS_STACK) | Q(status=S.PENDING, id__lt=run.pk or 0) & ~Q(ASKED)
         holder = near.filter(ahead).first()
     elif run.is_plan_only:
         return None
@@ -195,7 +205,7 @@ def admit_waiting(region_id: int, limit: int = 50) -> int:
         is_plan_only=False,
     )
     waiting = Run.objects.filter(region_id=region_id, status=S.PENDING)
-    waiting = waiting.annotate(is_held=Exists(own) | Exists(above))
+    waiting = waiting.annotate(is_held=Exists(own) | Exists(above) | ASKED)
     admitted = 0
     order = waiting.order_by("is_held", "is_scheduled", "id").values_list("pk", flat=True)
     for pk in list(order[:limit]):

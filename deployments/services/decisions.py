@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -21,6 +22,8 @@ from deployments.errors import (
 )
 from deployments.models import Plan, Run
 from deployments.runstatus import AT_WORK, RunStatus
+from deployments.services.approvalerrors import ApproverConfirms
+from deployments.services.foureyes import still_missing, told
 from deployments.services.lifecycle import advance, end_run
 from deployments.services.queueing import refuse_suspect
 from tenants import access, audit
@@ -43,32 +46,39 @@ def confirm_run(
     `plan_digest` is what the page showed; a door that showed none passes "". A plan that
     destroys or replaces needs `has_read`; a destroy the stack's name as `typed_name` (None: a
     command whose user named the stack on its line). A plan that no longer fits is discarded,
-    with the fact that changed as the reason, and PlanStale rises.
+    with the fact that changed as the reason, and PlanStale rises. One that needs a second person
+    waits for one: NeedsSecondPerson rises, and somebody is asked.
     """
     access.require(actor, run.action_kind, run.stack)
-    refusal = None
     with transaction.atomic():
         run = _locked(run)
         if run.status != S.PLANNED or run.cancel_requested_at is not None:
             label = RunStatus(run.status).label
             raise IllegalTransition(run=run, status=label, wanted=S.APPLY_QUEUED.label)
         refuse_suspect(run.stack)
-        plan = Plan.objects.only("digest", "facts").get(run=run)
-        if plan_digest and plan_digest != plan.digest:
+        digest = Plan.objects.values_list("digest", flat=True).get(run=run)
+        if plan_digest and plan_digest != digest:
             raise PlanDigestDiffers()
         _check_meant(run, has_read, typed_name)
         refusal = _expired(run) or facts.stale(run)
         if refusal is not None:
             _discard(actor, run, refusal)
         else:
-            advance(run, S.APPLY_QUEUED, actor=actor, comment=comment, confirmed_by=actor.name)
-            Run.objects.filter(pk=run.pk).update(comment=comment)
-            after = {"plan_digest": plan.digest}
-            audit.record(actor.because(comment), "run.confirm", run, after=after)
-            transaction.on_commit(partial(doorbell.ring_run, run))
+            refusal, held = still_missing(actor, run)
+            if held is not None and held.decided_by_id == actor.id:
+                raise ApproverConfirms(by=run.actor_name)
+        if refusal is None:
+            _accept(actor, run, comment, {"plan_digest": digest, **told(run, held)})
     if refusal is not None:
         raise refusal
     return run
+
+
+def _accept(actor: Actor, run: Run, comment: str, after: dict[str, Any]) -> None:
+    advance(run, S.APPLY_QUEUED, actor=actor, comment=comment, confirmed_by=actor.name)
+    Run.objects.filter(pk=run.pk).update(comment=comment)
+    audit.record(actor.because(comment), "run.confirm", run, after=after)
+    transaction.on_commit(partial(doorbell.ring_run, run))
 
 
 def _check_meant(run: Run, has_read: bool, typed_name: str | None) -> None:

@@ -12,6 +12,7 @@ from deployments.errors import IllegalTransition
 from deployments.models import Plan, Run, RunEvent
 from deployments.models.runs import LogState
 from deployments.runstatus import OPEN, TERMINAL, TRANSITIONS, RunStatus
+from deployments.services.foureyes import void_of
 from omlsaas.lib.refusals import Refusal
 from tenants import audit
 from tenants.actors import Actor
@@ -83,6 +84,7 @@ def _with_times(to: RunStatus, fields: dict[str, Any]) -> dict[str, Any]:
 def _after_end(run: Run) -> None:
     """Forget what only a living plan needs, and let the next run in once this is committed."""
     Plan.objects.filter(run=run).update(bundle=None)
+    void_of(run)
     transaction.on_commit(partial(doorbell.ring_admission, run.region_id))
 
 

@@ -23,6 +23,7 @@ from deployments.errors import (
 )
 from deployments.models import Run, RunEvent, WorkerHost
 from deployments.services.admission import lock_place, try_admit
+from deployments.services.foureyes import find_grant, told_grant
 from deployments.services.hosts import (
     failed_hosts,
     narrowed,
@@ -114,6 +115,9 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
         run.retry_of, run.is_scheduled = retry_of, is_scheduled
         run.params, run.point = asked, point
         run.steps_wanted = narrowed(run.steps_wanted, only_hosts)
+        run.grant = find_grant(actor, run)
+        # What was granted beforehand waits for nobody.
+        run.is_auto_apply |= run.grant is not None
         _write(actor.because(reason), run)
         if not try_admit(run):
             refresh_condition(stack)
@@ -131,7 +135,7 @@ def _write(actor: Actor, run: Run) -> None:
         comment=actor.reason,
     )
     outbox.put_status(run, "", actor)
-    after = {"action": run.action, "inputs_digest": run.inputs_digest[:12]}
+    after = {"action": run.action, "inputs_digest": run.inputs_digest[:12], **told_grant(run)}
     if run.params:
         after["params"] = run.params
     audit.record(actor, "run.queue", run, after=after)

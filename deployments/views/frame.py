@@ -13,6 +13,8 @@ from django.views.decorators.http import require_POST
 
 from deployments.models import Run
 from deployments.runstatus import RunStatus
+from deployments.services.foureyes import waiting_for
+from deployments.views.doors import may_anywhere
 from tenants.access import user_can
 from tenants.actors import highest_role
 from tenants.signin import factors
@@ -86,6 +88,13 @@ class Frame:
         if not self.is_signed_in:
             return 0
         return Run.objects.visible_to(self._user).filter(status=RunStatus.PLANNED).count()
+
+    @cached_property
+    def approvals_waiting(self) -> int:
+        """Return how many requests for a second person this one may answer."""
+        if not self.is_signed_in or not may_anywhere(self._user, "approve"):
+            return 0
+        return waiting_for(self._user).count()
 
     @cached_property
     def _news(self) -> tuple[datetime | None, int, Notice | None]:

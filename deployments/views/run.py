@@ -31,7 +31,7 @@ from tenants.errors import NotAllowed
 from tenants.models import AuditEntry
 
 AUDIT_SHOWN = 12
-TYPED = ("comment", "typed_name", "has_read", "reason")
+TYPED = ("comment", "typed_name", "has_read", "reason", "second_reason")
 MAX_TEXT = 2000
 
 
@@ -115,7 +115,7 @@ def plan_json(request: HttpRequest, run_id: str) -> HttpResponse:
 # -- decisions -------------------------------------------------------------------------------
 
 
-def _decide(
+def decide(
     request: HttpRequest, run: Run, act: str, do: Callable[[], Any], done: str = ""
 ) -> HttpResponse:
     """Do what was decided; a refusal shows the fresh page with its sentence and what was typed."""
@@ -161,7 +161,7 @@ def confirm(request: HttpRequest, run_id: str) -> HttpResponse:
             typed_name=request.POST.get("typed_name", "").strip(),
         )
 
-    return _decide(request, run, "confirm", do)
+    return decide(request, run, "confirm", do)
 
 
 @require_POST
@@ -170,7 +170,7 @@ def discard(request: HttpRequest, run_id: str) -> HttpResponse:
     run = find_run(request, run_id)
     require(request, run.action_kind, run.stack)
     actor = from_request(request)
-    return _decide(
+    return decide(
         request, run, "confirm", lambda: services.discard_run(actor, run, comment=_comment(request))
     )
 
@@ -181,7 +181,7 @@ def cancel(request: HttpRequest, run_id: str) -> HttpResponse:
     run = find_run(request, run_id)
     require(request, run.action_kind, run.stack)
     actor = from_request(request)
-    return _decide(
+    return decide(
         request, run, "cancel", lambda: services.cancel_run(actor, run, comment=_comment(request))
     )
 
@@ -192,7 +192,7 @@ def force_cancel(request: HttpRequest, run_id: str) -> HttpResponse:
     run = find_run(request, run_id)
     require(request, "force_unlock", run.stack)
     actor, comment = from_request(request), _comment(request)
-    return _decide(
+    return decide(
         request, run, "force", lambda: services.force_cancel_run(actor, run, comment=comment)
     )
 
@@ -216,7 +216,7 @@ def retry(request: HttpRequest, run_id: str) -> HttpResponse:
             )
         )
 
-    response = _decide(request, run, "again", do)
+    response = decide(request, run, "again", do)
     if not made:
         return response
     href = link("run", made[0].public_id)
@@ -257,7 +257,7 @@ def hold(request: HttpRequest, run_id: str) -> HttpResponse:
     require(request, "admin", run.stack)
     actor, on = from_request(request), request.POST.get("on") == "1"
     reason = request.POST.get("reason", "").strip()[:MAX_TEXT]
-    return _decide(request, run, "hold", lambda: services.hold_run(actor, run, on, reason))
+    return decide(request, run, "hold", lambda: services.hold_run(actor, run, on, reason))
 
 
 @require_POST
@@ -267,7 +267,7 @@ def review(request: HttpRequest, run_id: str) -> HttpResponse:
     require(request, "change", run.stack)
     actor = from_request(request)
     done = _("%s is no longer suspect.") % run.stack.name
-    return _decide(
+    return decide(
         request,
         run,
         "review",

@@ -23,7 +23,7 @@ from deployments.views import hosts as hosts_
 from deployments.views.audit import dress
 from omlsaas.lib.refusals import sentence
 from tenants import blueprints, secrets
-from tenants.access import user_can
+from tenants.access import sees_around, user_can
 from tenants.blueprints import Action, Kind, Variable
 from tenants.effective import component_versions, effective_inputs
 from tenants.models import AuditEntry, SharedEnvironment, Stack, Tenant, User
@@ -73,7 +73,8 @@ def stack_page(
     request: HttpRequest, owner: Tenant | SharedEnvironment, template: str, *, section: str
 ) -> HttpResponse:
     """Show a tenant or shared environment that the person may see."""
-    related = ("region__account", "parent_environment", "tenant__release", "shared_environment")
+    related = ("region__account", "kept_by", "parent_environment", "tenant__release",
+               "shared_environment")  # fmt: skip
     found = Q(tenant=owner) if isinstance(owner, Tenant) else Q(shared_environment=owner)
     stack = Stack.objects.select_related(*related).get(found)
     owner = stack.owner
@@ -84,6 +85,7 @@ def stack_page(
         "tags": _tags(stack, owner),
         "suspect_text": sentence(stack.suspect_reason),
         "may_change": user_can(request.user, "change", stack) and not owner.is_archived,
+        "sees_around": sees_around(request.user, stack),
         "may_admin": user_can(request.user, "admin", stack),
         "may_destroy": user_can(request.user, "destroy", stack),
         "may_restore": user_can(request.user, "restore", stack) and not owner.is_archived,

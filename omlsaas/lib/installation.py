@@ -19,10 +19,10 @@ from omlsaas.lib.embedded import read_lines, wait_until
 # What a cron command must see as the portal sees it. Secrets are not among them: they stand
 # in files of their own, or in the environment of whoever brings them.
 SHARED_SETTINGS = (
-    "ALLOWED_HOSTS", "ANSIBLE_BIN", "APPLY_TIMEOUT_S", "AUDIT_ARCHIVE_ROOT", "AUDIT_FORWARD",
+    "ALLOWED_HOSTS", "ANSIBLE_BIN", "APPLY_TIMEOUT_S", "APPROVAL_POLICY_DELAY_S",
+    "AUDIT_ARCHIVE_ROOT", "AUDIT_FORWARD",
     "AUDIT_FORWARD_TOKEN_FILE", "AUDIT_KEEP_DAYS", "AUDIT_KEYS_FILE", "BLUEPRINT_ROOT",
-    "CANCEL_GRACE_S",
-    "CELERY_BROKER_URL",
+    "CANCEL_GRACE_S", "CELERY_BROKER_URL",
     "CLOUD_ATTEMPTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_POOL_SIZE", "DATABASE_URL",
     "KEEP_DELIVERIES_DAYS", "KEEP_NOTICES_DAYS", "PORTAL_URL", "WEBHOOK_ALLOWED_NETWORKS",
     "DEFAULT_FROM_EMAIL", "EMAIL_URL_FILE", "INVITATION_DAYS", "LOCK_OUT_MINUTES",

@@ -6,6 +6,8 @@ ENGINE_STEPS = ("terraform.", "state.", "providers.")
 COMPARES = ("terraform.plan", "ansible.check")
 # Actions of these alone change nothing.
 LOOKS = (*COMPARES, "hosts.contact", "ansible.ask")
+# They take away what somebody keeps in a bucket.
+EMPTIES = ("s3.empty",)
 PLAYBOOKS = ("ansible.playbook", "ansible.check", "ansible.ask")
 
 

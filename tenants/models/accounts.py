@@ -80,7 +80,6 @@ class RegionQuerySet(RegionScoped, ArchiveQuerySet):
     scope_paths = {
         "region": "pk",
         "shared_environment": "shared_environments",
-        "tenant": "tenants",
     }
 
 

@@ -11,7 +11,7 @@ from tenants.querysets import RegionScoped
 class SharedEnvironmentQuerySet(RegionScoped, ArchiveQuerySet):
     """Shared environments, as far as somebody may see them."""
 
-    scope_paths = {"region": "region_id", "shared_environment": "pk", "tenant": "tenants"}
+    scope_paths = {"region": "region_id", "shared_environment": "pk"}
 
 
 class SharedEnvironment(Archivable):

@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from tenants.models.access import User
 from tenants.models.accounts import Region, StateBackend
 from tenants.models.archive import public_id
 from tenants.models.environments import SharedEnvironment
@@ -94,6 +95,14 @@ class Stack(models.Model):
     condition = models.CharField(
         _("condition"), max_length=16, choices=Condition.choices, default=Condition.NOT_INSTALLED
     )
+    # A stack that stands for a while only; all three or none.
+    purpose = models.CharField(_("what it is for"), max_length=500, blank=True)
+    kept_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("kept by")
+    )
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    # When its end was announced, so that it is announced once.
+    end_announced_at = models.DateTimeField(null=True, blank=True)
     run_count = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -116,10 +125,23 @@ class Stack(models.Model):
             models.CheckConstraint(
                 name="stack_backend_known", condition=models.Q(backend__in=StateBackend.values)
             ),
+            models.CheckConstraint(
+                name="stack_ephemeral_whole",
+                condition=models.Q(purpose="", kept_by__isnull=True, expires_at__isnull=True)
+                | (
+                    models.Q(kept_by__isnull=False, expires_at__isnull=False)
+                    & ~models.Q(purpose="")
+                ),
+            ),
         ]
         indexes = [
             models.Index(fields=["region", "condition", "name"], name="stack_region_condition"),
             models.Index(fields=["parent_environment", "name"], name="stack_parent_name"),
+            models.Index(
+                fields=["expires_at"],
+                name="stack_expires",
+                condition=models.Q(expires_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -139,3 +161,8 @@ class Stack(models.Model):
     def is_adopted(self) -> bool:
         """Tell whether another tool still holds its state: Terraform changes nothing here."""
         return self.adoption is not None
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """Tell whether it stands for a while only, with a purpose and somebody who keeps it."""
+        return self.expires_at is not None

@@ -12,6 +12,7 @@ from tenants import adoption, services
 from tenants.adoption import OldFile
 from tenants.models import AuditEntry, CloudAccount, Region, Stack
 from tests.cloudruns import TEST, do, log_of, queue
+from tests.factories import without_four_eyes
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -44,6 +45,7 @@ STATE = {
 
 @pytest.fixture
 def stack(places):
+    without_four_eyes()
     account = CloudAccount.objects.create(name="here", provider="lab", account_number=NUMBER)
     region = Region.objects.create(account=account, slug="here", code=CODE)
     kind = services.blueprint_kind("adoptable", "tenant")

@@ -43,6 +43,9 @@ from tests.factories import (
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("places")]
 CRON = system("test")
 READ_ONLY = (
+    "approval",
+    "approvalpolicy",
+    "standinggrant",
     "run",
     "runstep",
     "runevent",

@@ -17,7 +17,7 @@ from tenants.adoption import PreviewGone
 from tenants.errors import AdoptionRefused, NameTaken, NotAllowed
 from tenants.models import AuditEntry, CloudAccount, Region, Stack, Tenant
 from tenants.models.stacks import Condition
-from tests.factories import make_environment, make_user
+from tests.factories import make_environment, make_user, without_four_eyes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.terraform]
 INITECH = Path(__file__).parents[1] / "adopt" / "initech"
@@ -28,6 +28,7 @@ OTHERS = ("invented-s3-secret-0004", "short")
 
 @pytest.fixture
 def region():
+    without_four_eyes()
     account = CloudAccount.objects.create(
         name="prod", provider="aws", account_number="123456789012"
     )

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from deployments.links import link
-from deployments.management.commands.bootstrap import give_secrets
+from deployments.management.commands.bootstrap import exempt, give_secrets
 from omlsaas.lib.refusals import Refusal
 from tenants import actors, services
 
@@ -19,7 +19,8 @@ class Command(BaseCommand):
     help = (
         "Make a cloud account, a region, a shared environment and a tenant from a JSON text on "
         "standard input: {account, region, environment, tenant}, each with the fields of its "
-        "service, the last two also with `inputs`. Secrets that they need are generated. Prints "
+        "service, the last two also with `inputs`. With `one_person` nothing there needs a second "
+        "person. Secrets that they need are generated. Prints "
         "name and address of each of the two. For demonstrations."
     )
 
@@ -35,6 +36,8 @@ class Command(BaseCommand):
         try:
             with transaction.atomic():
                 made = services.create_account(actor, **account)
+                if wanted.get("one_person"):
+                    exempt(actor, made.public_id, "a demonstration: one person tries it out")
                 place = services.create_region(actor, account=made, **region)
                 shared = self.make(actor, "environment", region=place, **environment)
                 self.make(actor, "tenant", region=place, shared_environment=shared, **tenant)
