@@ -3,6 +3,7 @@
 from typing import Any
 
 import django_filters as df
+from allauth.account.internal.flows.login import record_authentication
 from allauth.account.utils import perform_login
 from django import forms
 from django.conf import settings
@@ -288,6 +289,8 @@ def invitation_accept(request: HttpRequest) -> HttpResponse:
             user = _attempt(form, secret, where)
             if user is not None:
                 request.session.pop(SECRET, None)
+                # Fresh enough to set a second factor up without the password once more.
+                record_authentication(request, user, "invitation")
                 return perform_login(request, user, email_verification="none")
     except InvitationUnusable as refusal:
         return _turned_away(request, str(refusal))

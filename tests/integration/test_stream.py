@@ -440,6 +440,17 @@ class TestWhoMay:
         client.logout()
         assert watcher.until_closed().code == 4401
 
+    def test_a_demanded_second_factor_is_demanded_of_sockets_too(
+        self, watch, settings, monkeypatch
+    ):
+        monkeypatch.setattr("deployments.consumers.RECHECK_S", 0.1)
+        work = Writing()
+        user = make_user(role="viewer")
+        watcher = watch(work.run, cookie=cookie_of(user)).until(lambda w: w.message("hello"))
+        settings.MFA_REQUIRED_ROLES = ["viewer"]
+        assert watcher.until_closed().code == 4403
+        assert watch(work.run, cookie=cookie_of(user)).until_closed().code == 4403
+
     def test_a_role_taken_away_closes_the_socket(self, watch, monkeypatch):
         monkeypatch.setattr("deployments.consumers.RECHECK_S", 0.1)
         work = Writing()
