@@ -19,6 +19,7 @@ from deployments.links import link, owner_link
 from deployments.models import Run
 from deployments.paramsform import ParamsForm
 from deployments.runstatus import OPEN
+from deployments.services.foureyes import demanded, words_of
 from deployments.steps.kinds import KINDS
 from deployments.views.doors import attempt, find, require
 from deployments.views.stacks import fits
@@ -199,6 +200,7 @@ def _consequences(stack: Stack, kind: Kind, action: Action) -> list[tuple[str, s
         else:
             words = _("You read the plan first: nothing happens until somebody confirms it.")
             said.append(("run", "hand-stop", words))
+    said += _second_person(stack, action)
     refusal = services.obstacle(stack, action)
     if refusal is not None:
         tone, icon = ("lost", "alert-octagon") if stack.state_suspect else ("bad", "ban")
@@ -209,6 +211,21 @@ def _consequences(stack: Stack, kind: Kind, action: Action) -> list[tuple[str, s
         facts = {"number": holder.number, "status": holder.get_status_display().lower()}
         said.append(("wait", "hourglass", words % (facts | {"name": stack.name})))
     return said
+
+
+def _second_person(stack: Stack, action: Action) -> list[tuple[str, str, str]]:
+    """Return that the action needs a second person, whatever its plan says; nothing when not."""
+    run = Run(
+        stack=stack,
+        action_kind=action.kind,
+        steps_wanted=[{"kind": step.kind} for step in action.steps],
+        is_plan_only=action.is_plan_only,
+        point={} if action.returns_to_point else None,
+    )
+    if not (needed := demanded(run)):
+        return []
+    words = _("Somebody else has to approve it before it is done (%s).") % words_of(needed)
+    return [("wait", "users", words)]
 
 
 def _steps_alone(action: Action) -> list[tuple[str, str, str]]:

@@ -199,8 +199,8 @@ ROUTES = {
     "tenant_adopt": Route(200, 403, 200, 200),
     "tenant_new": Route(200, 403, 200, 200),
     "release_new": Route(403, 403, 403, 200),
-    "region_archive": Route(404, 403, 403, 200, region_of),
-    "environment_archive": Route(404, 403, 200, 200, environment_of),
+    "region_archive": Route(404, 403, 403, 200, region_of, customer=404),
+    "environment_archive": Route(404, 403, 200, 200, environment_of, customer=404),
     "tenant_edit": Route(404, 403, 200, 200, tenant_of),
     "tenant_archive": Route(404, 403, 200, 200, tenant_of),
     "release_archive": Route(403, 403, 403, 200, lambda w: (w.release.public_id,)),
@@ -212,7 +212,7 @@ ROUTES = {
     "stack_settings": Route(404, 403, 403, 302, stack_of, method="post"),
     "stack_review": Route(404, 403, 302, 302, stack_of, method="post"),
     "stack_unlock": Route(404, 403, 403, 200, stack_of),
-    "region_check": Route(404, 403, 200, 200, region_of, method="post"),
+    "region_check": Route(404, 403, 200, 200, region_of, method="post", customer=404),
     "stack_output": Route(
         404, 403, 403, 200, lambda w: (w.stack.public_id, "admin_password"), method="post"
     ),

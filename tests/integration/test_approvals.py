@@ -440,6 +440,14 @@ def test_the_page_asks_lets_the_second_decide_and_the_first_go_on(acme, alice, e
     assert run.status == S.APPLY_QUEUED
 
 
+def test_the_form_of_a_dangerous_action_says_so_before_the_click(acme, alice, client):
+    Stack.objects.filter(pk=acme.pk).update(resource_count=3)
+    client.force_login(alice)
+    for action, is_said in (("destroy", True), ("change", False)):
+        page = client.get(reverse("stack_action", args=[acme.public_id, action]))
+        assert ("Somebody else has to approve it" in page.content.decode()) is is_said
+
+
 def test_a_bare_post_is_no_way_around(acme, alice, client):
     run = dangerous(acme, alice)
     client.force_login(alice)
