@@ -229,7 +229,7 @@ class ReleaseForm(forms.Form):
                 self.add_error(
                     "components", _("Not known: %(unknown)s. There are: %(known)s.") % words
                 )
-            if not data["components"]:
+            elif not data["components"]:
                 self.add_error("components", _("Name at least one version."))
         return data
 

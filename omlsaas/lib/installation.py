@@ -19,7 +19,8 @@ from omlsaas.lib.embedded import read_lines, wait_until
 # What a cron command must see as the portal sees it. Secrets are not among them: they stand
 # in files of their own, or in the environment of whoever brings them.
 SHARED_SETTINGS = (
-    "ALLOWED_HOSTS", "ANSIBLE_BIN", "APPLY_TIMEOUT_S", "BLUEPRINT_ROOT", "CANCEL_GRACE_S",
+    "ALLOWED_HOSTS", "ANSIBLE_BIN", "APPLY_TIMEOUT_S", "API_RATE_ADDRESS", "API_RATE_REFUSED",
+    "API_RATE_TOKEN", "API_TOKEN_MAX_DAYS", "BLUEPRINT_ROOT", "CANCEL_GRACE_S",
     "CELERY_BROKER_URL",
     "CLOUD_ATTEMPTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_POOL_SIZE", "DATABASE_URL",
     "ENCRYPTION_KEYS_FILE", "FORCE_CANCEL_AFTER_S", "HOST", "HOST_LOST_AFTER_S",

@@ -165,6 +165,16 @@ def machine_of(world: World) -> tuple:
     return (world.stack.hosts.get().public_id,)
 
 
+def account_of(world: World) -> tuple:
+    account = User.objects.create(username="ci", email="ci@example.com", is_service=True)
+    return (account.public_id,)
+
+
+def token_of(world: World) -> tuple:
+    account = User.objects.get(public_id=account_of(world)[0])
+    return (factories.make_token(account)[0].public_id,)
+
+
 def host_of(world: World) -> tuple:
     return (world.host.host_id,)
 
@@ -175,8 +185,17 @@ ROUTES = {
     "readyz": Route(200, 200, 200, 200, anonymous=200),
     "login": Route(302, 302, 302, 302, anonymous=200),
     "logout": Route(302, 302, 302, 302, method="post"),
+    # They explain; the second answers for paths of the API that there are none of.
+    "api_problem": Route(200, 200, 200, 200, lambda w: ("StackBusy",), anonymous=200),
+    "api_nothing": Route(404, 404, 404, 404, lambda w: ("v9/x",), anonymous=404),
     "theme": Route(302, 302, 302, 302, method="post", data=lambda w: {"theme": "dark"}),
     "profile": Route(200, 200, 200, 200),
+    "tokens": Route(200, 200, 200, 200),
+    "token_new": Route(200, 200, 200, 200),
+    "token_revoke": Route(404, 404, 404, 302, token_of, method="post"),
+    "service_accounts": Route(403, 403, 403, 200),
+    "service_account_new": Route(403, 403, 403, 200),
+    "service_account_close": Route(403, 403, 403, 302, account_of, method="post"),
     "search": Route(200, 200, 200, 200),
     # Lists answer everybody, with what each may see.
     "dashboard": Route(200, 200, 200, 200),
@@ -250,10 +269,10 @@ ROUTES = {
 
 
 def addresses(resolver: Any = None) -> Iterator[URLPattern]:
-    """Yield every address but the admin's, which has its own doors (test_admin)."""
+    """Yield every address but those of the admin (test_admin) and of the API (test_api_sweep)."""
     for entry in (resolver or get_resolver()).url_patterns:
         if isinstance(entry, URLResolver):
-            if entry.namespace != "admin" and entry.app_name != "admin":
+            if entry.namespace not in ("admin", "api"):
                 yield from addresses(entry)
         else:
             yield entry
