@@ -25,7 +25,8 @@ FOLLOWS: dict[tuple[str, str], tuple[tuple[str, ...], str, str]] = {
     ("list_states", "200"): (("rollback_state",), "version_id", "/items/0/id"),
     ("list_stacks", "200"): (
         ("get_stack", "list_actions", "list_backups", "list_restore_points", "list_states",
-         "change_inputs", "change_settings", "review_stack", "unlock_state"), "stack_id", "/items/0/id",
+         "change_inputs", "change_settings", "review_stack", "unlock_state"),
+        "stack_id", "/items/0/id",
     ),
     ("list_runs", "200"): (
         ("get_run", "list_events", "get_log", "get_plan", "confirm_run", "discard_run",

@@ -45,8 +45,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "template_partials",
     "import_export",
-    # Its static files: the browsable page of the API.
-    "ninja",
     "tenants",
     "deployments",
     "api",

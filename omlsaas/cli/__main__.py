@@ -66,7 +66,8 @@ def login(asked: argparse.Namespace) -> int:
     url = (asked.url or input("Address of the portal: ")).strip().rstrip("/")
     token = getpass.getpass("Token (from your profile, API tokens): ").strip()
     access = Access(url, token)
-    me = Portal(access).get("/me").json()
+    with Portal(access) as portal:
+        me = portal.get("/me").json()
     print(f"Logged in as {me['name']} ({me['role'] or 'no role'}). Kept in {config.save(access)}.")
     return 0
 
@@ -90,10 +91,10 @@ def value_of(text: str) -> Any:
         return text
 
 
-def show(asked: argparse.Namespace) -> int:
+def show(asked: argparse.Namespace, portal: Portal) -> int:
     """Print a list as a table, or as JSON."""
     filters = pairs(asked.filter)
-    found = list(Portal(config.load()).items(f"/{asked.what}", max(asked.limit, 1), **filters))
+    found = list(portal.items(f"/{asked.what}", max(asked.limit, 1), **filters))
     if asked.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
         return 0
@@ -120,9 +121,8 @@ def plain(value: Any) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)[:60]
 
 
-def start(asked: argparse.Namespace) -> int:
+def start(asked: argparse.Namespace, portal: Portal) -> int:
     """Queue a run and follow it."""
-    portal = Portal(config.load())
     body = {
         "stack": stack_id(portal, asked.stack),
         "action": asked.action,
@@ -151,9 +151,13 @@ def stack_id(portal: Portal, name: str) -> str:
     return found[0]["id"]
 
 
-def confirm(asked: argparse.Namespace) -> int:
+def follow(asked: argparse.Namespace, portal: Portal) -> int:
+    """Show a run's log until its end."""
+    return watch(portal, asked.run)
+
+
+def confirm(asked: argparse.Namespace, portal: Portal) -> int:
     """Say yes to the plan as it stands now, and follow the run."""
-    portal = Portal(config.load())
     run = portal.get(f"/runs/{asked.run}").json()
     if not run["plan_digest"]:
         tell(run)
@@ -167,11 +171,12 @@ def confirm(asked: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what was asked; return the exit code: 2 for what was asked wrongly or is not allowed."""
     asked = parser().parse_args(arguments)
-    doing = {"login": login, "list": show, "run": start, "confirm": confirm}
+    doing = {"list": show, "run": start, "watch": follow, "confirm": confirm}
     try:
-        if asked.command == "watch":
-            return watch(Portal(config.load()), asked.run)
-        return doing[asked.command](asked)
+        if asked.command == "login":
+            return login(asked)
+        with Portal(config.load()) as portal:
+            return doing[asked.command](asked, portal)
     except Trouble as trouble:
         print(trouble, file=sys.stderr)
         return trouble.code

@@ -27,6 +27,12 @@ class Portal:
             base_url=f"{access.url}/api/v1", headers=headers, timeout=TIMEOUT_S
         )
 
+    def __enter__(self) -> "Portal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
     def get(self, path: str, **params: Any) -> httpx.Response:
         """Return an answer; what can be asked again is asked again while the portal restarts."""
         for left in range(TRIES, 0, -1):
