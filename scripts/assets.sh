@@ -58,7 +58,8 @@ plain "$from/idiomorph/dist/idiomorph-ext.min.js" "$fresh/js/idiomorph-ext.min.j
 plain "$from/ansi_up/ansi_up.js" "$fresh/js/ansi_up.js"
 
 # The browsable page of the API: Swagger UI as the API's framework ships it.
-shipped=$(.venv/bin/python -c 'from importlib.util import find_spec; print(find_spec("ninja").submodule_search_locations[0])')
+shipped=$(.venv/bin/python -c \
+    'from importlib.util import find_spec; print(find_spec("ninja").submodule_search_locations[0])')
 mkdir "$fresh/api"
 for name in swagger-ui.css swagger-ui-bundle.js swagger-ui-init.js; do
     plain "$shipped/static/ninja/$name" "$fresh/api/$name"

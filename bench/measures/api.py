@@ -52,7 +52,8 @@ def walk(portal: Portal, token: str) -> list[float]:
             page = answer.json()
             seen |= {tenant["id"] for tenant in page["items"]}
             path = page["next"]
-    if len(seen) != MANY:
+    # The lab that every portal begins with has tenants of its own.
+    if len(seen) < MANY:
         raise BenchFailed(f"the pages held {len(seen)} tenants, {MANY} are wanted")
     return times
 
