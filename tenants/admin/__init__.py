@@ -1,6 +1,6 @@
 """Administration of what should exist. Tenants and shared environments, whose pages show runs as
 well, are registered by deployments.admin."""
 
-from tenants.admin import hosts, people, places, stacks, trail
+from tenants.admin import hosts, people, places, stacks, tokens, trail
 
-__all__ = ["hosts", "people", "places", "stacks", "trail"]
+__all__ = ["hosts", "people", "places", "stacks", "tokens", "trail"]
