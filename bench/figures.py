@@ -42,6 +42,8 @@ LIMITS = {
     "worker_mb_per_run": Limit("MB", 12),
     "list_p95_ms": Limit("ms", 60),
     "list_queries_growth": Limit("queries", 0),
+    "api_tenants_page_p95_ms": Limit("ms", 50),
+    "api_token_check_ms": Limit("ms", 1),
     "log_page_ms": Limit("ms", 1000),
     "log_tab_mb": Limit("MB", 300),
     "faults_lost_lines": Limit("lines", 0),

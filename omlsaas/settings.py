@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "tenants",
     "deployments",
     "notices",
+    "api",
 ]
 
 MIDDLEWARE = [
@@ -260,6 +261,12 @@ CONTENT_SECURITY_POLICY = {
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008", "security.W012", "security.W016"]
 # A proxy in front: how many of the right-most X-Forwarded-For entries are ours.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+
+# --- API (docs/api.md): requests a minute, of one token and of one address; refused ones.
+API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", 365)
+API_RATE_TOKEN = env.int("API_RATE_TOKEN", 600)
+API_RATE_ADDRESS = env.int("API_RATE_ADDRESS", 1200)
+API_RATE_REFUSED = env.int("API_RATE_REFUSED", 20)
 
 # --- Runs (docs/run-lifecycle.md) --------------------------------------------------------------
 # Empty means the default: Path("") would be the current folder.

@@ -12,7 +12,9 @@ handler500 = "deployments.views.failures.server_error"
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("deployments.signin_urls")),
+    path("", include("api.urls")),
     path("", include("deployments.urls")),
+    path("", include("deployments.token_urls")),
     path("", include("deployments.run_urls")),
     path("", include("deployments.log_urls")),
     path("", include("notices.urls")),

@@ -8,7 +8,8 @@ target=static/vendor
 stamp=$target/.stamp
 
 # The list of files is in this script, so a change of either makes them anew.
-fingerprint() { cat package-lock.json scripts/assets.sh; }
+# The browsable page of the API comes with the framework's own package.
+fingerprint() { cat package-lock.json scripts/assets.sh; grep '^django-ninja==' requirements.txt; }
 if [ -f "$stamp" ] && fingerprint | cmp -s - "$stamp"; then
     exit 0
 fi
@@ -55,6 +56,14 @@ plain "$from/@tabler/core/dist/js/tabler.min.js" "$fresh/tabler/tabler.min.js"
 plain "$from/htmx.org/dist/htmx.min.js" "$fresh/js/htmx.min.js"
 plain "$from/idiomorph/dist/idiomorph-ext.min.js" "$fresh/js/idiomorph-ext.min.js"
 plain "$from/ansi_up/ansi_up.js" "$fresh/js/ansi_up.js"
+
+# The browsable page of the API: Swagger UI as the API's framework ships it.
+shipped=$(.venv/bin/python -c \
+    'from importlib.util import find_spec; print(find_spec("ninja").submodule_search_locations[0])')
+mkdir "$fresh/api"
+for name in swagger-ui.css swagger-ui-bundle.js swagger-ui-init.js; do
+    plain "$shipped/static/ninja/$name" "$fresh/api/$name"
+done
 
 # Every browser that runs the pages reads woff2; the other formats are not shipped.
 sed -e 's|url("./fonts/\(tabler-icons.woff2\)[^}]*}|url("../fonts/\1") format("woff2")}|' \

@@ -95,3 +95,12 @@ if ! [ -x "$venv/bin/python" ] || ! is_new_enough "$venv/bin/python"; then
     make_venv
 fi
 cmp -s "$wanted" "$stamp" || install
+
+# The command-line client: a program of this project, found beside the interpreter.
+client=$venv/bin/omlsaas
+words="#!/bin/sh
+PYTHONPATH='$(pwd)' exec '$(pwd)/$venv/bin/python' -m omlsaas.cli \"\$@\""
+if [ "$venv" = .venv ] && [ "$(cat "$client" 2>/dev/null)" != "$words" ]; then
+    printf '%s\n' "$words" >"$client"
+    chmod 755 "$client"
+fi

@@ -40,8 +40,11 @@ def user_can(user: User, kind: str, target: Any = None) -> bool:
 
     `target` is a Region, SharedEnvironment, Tenant, Stack or Host; None asks for everything.
     """
+    scopes = user_scopes(user)
+    if not scopes.permits(kind):
+        return False
     region, environment, tenant = _place(target)
-    for role, everything, region_id, environment_id, tenant_id in user_scopes(user).rows:
+    for role, everything, region_id, environment_id, tenant_id in scopes.rows:
         if kind not in GRANTS.get(role, ()):
             continue
         covers = (
@@ -55,11 +58,22 @@ def user_can(user: User, kind: str, target: Any = None) -> bool:
     return False
 
 
+def may_anywhere(user: User, kind: str) -> bool:
+    """Tell whether any role of the user grants this kind of action, wherever it holds."""
+    scopes = user_scopes(user)
+    return scopes.permits(kind) and any(kind in GRANTS.get(row[0], ()) for row in scopes.rows)
+
+
 def can(actor: Actor, kind: str, target: Any = None) -> bool:
     """Tell whether the actor may do this kind of action. The system may."""
     if actor.kind == "system":
         return True
-    return actor.user is not None and user_can(actor.user, kind, target)
+    if actor.user is None:
+        return False
+    if actor.limits is not None and actor.user.limits is None:
+        # Read anew since the request came in: the token's limits hold all the same.
+        actor.user.limits, actor.user._scopes = actor.limits, None
+    return user_can(actor.user, kind, target)
 
 
 def require(actor: Actor, kind: str, target: Any = None) -> None:

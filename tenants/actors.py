@@ -30,6 +30,9 @@ class Actor:
     origin: str = ""
     reason: str = ""
     user: User | None = field(default=None, compare=False, repr=False)
+    # What a token leaves of the user's rights (tenants.limits); `access.can` holds to it whatever
+    # user object it is asked with.
+    limits: Any = field(default=None, compare=False, repr=False)
 
     def because(self, reason: str) -> "Actor":
         """Return the same actor with a reason for this act."""
@@ -37,8 +40,8 @@ class Actor:
 
     def to_json(self) -> dict[str, Any]:
         """Return the actor as text: what rows and messages carry."""
-        kept = {key: value for key, value in asdict(replace(self, user=None)).items() if value}
-        return kept
+        plain = asdict(replace(self, user=None, limits=None))
+        return {key: value for key, value in plain.items() if value}
 
 
 def highest_role(user: User) -> str:
@@ -54,8 +57,10 @@ def from_user(user: User, *, origin: str, **more: Any) -> Actor:
         id=user.public_id,
         name=user.display_name,
         role=highest_role(user),
+        token_id=user.limits.token_id if user.limits else "",
         origin=origin,
         user=user,
+        limits=user.limits,
         **more,
     )
 
@@ -64,7 +69,7 @@ def from_request(request: HttpRequest, *, origin: str = "portal") -> Actor:
     """Return the actor of a signed-in request, with its address and request id."""
     return from_user(
         request.user,
-        origin=origin,
+        origin=getattr(request, "door", origin),
         ip=client_address(request.META),
         request_id=getattr(request, "id", ""),
     )

@@ -28,7 +28,7 @@ SECTIONS = (
                   "ComponentPin")),
     (_("Runs"), ("Run", "RunStep", "RunEvent", "Plan", "StateVersion", "Approval",
                   "ApprovalPolicy", "StandingGrant")),
-    (_("People"), ("User", "Group", "Membership", "Invitation")),
+    (_("People"), ("User", "Group", "Membership", "Invitation", "ApiToken")),
     (_("Notices"), ("Channel", "Subscription", "Notice", "Delivery", "Happening")),
     (_("Operation"), ("WorkerHost", "Maintenance", "AuditEntry", "AuditAnchor",
                       "AuditSeal", "AuditCursor", "Secret")),

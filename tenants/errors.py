@@ -104,6 +104,18 @@ class RoleHeldAlready(Refusal):
     message = _("%(holder)s has the role %(role)s over %(scope)s already.")
 
 
+class TokenNotMade(Refusal):
+    """An API token has a value that cannot be."""
+
+    message = _("The token “%(name)s” is not made: %(why)s")
+
+
+class TokenRefused(Refusal):
+    """An API token that was shown opens nothing."""
+
+    message = _("This token opens nothing: %(why)s")
+
+
 class AdoptionUnreadable(Refusal):
     """A file of the old deployer cannot be read."""
 

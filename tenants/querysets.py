@@ -39,14 +39,22 @@ class RegionScoped(models.QuerySet):
 
 
 class Scopes:
-    """What a user's roles cover, as sets of ids. Each role is kept for `access.can`."""
+    """What a user's roles cover, as sets of ids. Each role is kept for `access.can`.
 
-    def __init__(self, rows: list[tuple]) -> None:
+    `kinds` are the only kinds of action that a token allows; None without one.
+    """
+
+    def __init__(self, rows: list[tuple], kinds: frozenset[str] | None = None) -> None:
         self.rows = rows
+        self.kinds = kinds
         self.everything = any(row[1] for row in rows)
         self.region_ids = frozenset(row[2] for row in rows if row[2])
         self.shared_environment_ids = frozenset(row[3] for row in rows if row[3])
         self.tenant_ids = frozenset(row[4] for row in rows if row[4])
+
+    def permits(self, kind: str) -> bool:
+        """Tell whether the token that was shown, if any, allows this kind of action."""
+        return self.kinds is None or kind in self.kinds
 
 
 def user_scopes(user: "User") -> Scopes:
@@ -68,5 +76,7 @@ def user_scopes(user: "User") -> Scopes:
         )
         columns = ("role", "everything", "region_id", "shared_environment_id", "tenant_id")
         scopes = Scopes(list(held.values_list(*columns).distinct()))
+    if user.is_authenticated and user.limits is not None:
+        scopes = user.limits.narrow(scopes)
     user._scopes = scopes
     return scopes

@@ -10,7 +10,10 @@ from django.utils import timezone
 from deployments.models import ApprovalPolicy, Run, RunStep
 from deployments.models.approvals import RISKS_BY_DEFAULT
 from deployments.runstatus import TERMINAL, RunStatus
+from tenants import actors, tokens
+from tenants.access import KINDS
 from tenants.models import (
+    ApiToken,
     CloudAccount,
     Invitation,
     Membership,
@@ -187,3 +190,10 @@ def make_step(run: Run | None = None, **fields: Any) -> RunStep:
         "lease_until": timezone.now() + timedelta(seconds=15),
     }
     return RunStep.objects.create(run=run, **(defaults | fields))
+
+
+def make_token(user: User, *, places: Any = (), **fields: Any) -> tuple[ApiToken, str]:
+    """Return a token of the user, by default for all that they may, with its text."""
+    fields = {"name": "a program", "kinds": list(KINDS), "networks": ()} | fields
+    fields.setdefault("expires_at", timezone.now() + timedelta(days=30))
+    return tokens.create_token(actors.system("test"), user, places=places, **fields)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from bench.measures import (
+    api,
     burst,
     clicks,
     fanout,
@@ -32,6 +33,7 @@ ALL: dict[str, tuple[Callable[[Rig], None], tuple[str, ...]]] = {
         "faults_recovery_s_p95",
     )),
     "lists": (lists.measure, ("list_p95_ms", "list_queries_growth")),
+    "api": (api.measure, ("api_tenants_page_p95_ms", "api_token_check_ms")),
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from ansi2html import Ansi2HTMLConverter
@@ -168,17 +168,38 @@ def log_tail(request: HttpRequest, public_id: str) -> HttpResponse:
     """
     run = _run(request, public_id)
     after = _number(request, "after")
-    # In this order: what was read as ended has its whole log stored.
+    found = tail(run, after)
+    if after > found.end and run.log_state != LogState.PRUNED:
+        return HttpResponse(status=416, headers={"Log-End": str(found.end)})
+    return tail_response(run, after, found, "application/octet-stream")
+
+
+class Tail(NamedTuple):
+    """Bytes after a cursor, and where the log ends now."""
+
+    text: bytes
+    end: int
+    is_last: bool
+
+
+def tail(run: Run, after: int) -> Tail:
+    """Return the next piece of a run's log after a cursor, in whole lines; empty at its end.
+
+    Read the run before: what was read as ended has its whole log stored.
+    """
     end = 0 if run.log_state == LogState.PRUNED else logstore.extent(run.pk).end
-    if after > end and run.log_state != LogState.PRUNED:
-        return HttpResponse(status=416, headers={"Log-End": str(end)})
     text = logstore.read(run.pk, after, TAIL_BYTES) if after < end else b""
     if after + len(text) < end:
         text = text[: text.rfind(b"\n") + 1 or len(text)]
-    response = HttpResponse(text, content_type="application/octet-stream")
-    response["Log-Offset"], response["Log-End"] = str(after), str(end)
+    return Tail(text, end, run.is_ended and after + len(text) >= end)
+
+
+def tail_response(run: Run, after: int, found: Tail, content_type: str) -> HttpResponse:
+    """Return a piece of a log with the headers that say the rest."""
+    response = HttpResponse(found.text, content_type=content_type)
+    response["Log-Offset"], response["Log-End"] = str(after), str(found.end)
     response["Run-Status"] = run.status
-    response["Log-Eof"] = "1" if run.is_ended and after + len(text) >= end else "0"
+    response["Log-Eof"] = "1" if found.is_last else "0"
     return response
 
 

@@ -10,8 +10,11 @@ from tenants.models.releases import ComponentPin, Release
 from tenants.models.secrets import Secret
 from tenants.models.stacks import Stack
 from tenants.models.tenants import Tenant
+from tenants.models.tokens import ApiToken, ApiTokenPlace
 
 __all__ = [
+    "ApiToken",
+    "ApiTokenPlace",
     "AuditAnchor",
     "AuditCursor",
     "AuditEntry",

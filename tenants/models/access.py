@@ -19,6 +19,9 @@ class User(AbstractUser):
         _("service account"), default=False, help_text=_("A program, not a person.")
     )
 
+    # What a token leaves of this user's rights (tenants.limits); only set where one was shown.
+    limits = None
+
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")

@@ -6,7 +6,7 @@ from notices.fanout import make_delivery
 from notices.models import Channel, Notice
 from notices.services import create_channel, subscribe
 from tenants import actors
-from tenants.models import Invitation
+from tenants.models import Invitation, User
 from tests import factories
 from tests.integration.access_table import Route, World
 
@@ -45,7 +45,26 @@ def invitation_of(world: World) -> tuple:
     return ((found or factories.make_invitation("frank@example.com")).public_id,)
 
 
+def account_of(world: World) -> tuple:
+    account = User.objects.create(username="ci", email="ci@example.com", is_service=True)
+    return (account.public_id,)
+
+
+def token_of(world: World) -> tuple:
+    account = User.objects.get(public_id=account_of(world)[0])
+    return (factories.make_token(account)[0].public_id,)
+
+
 PEOPLE = {
+    # They explain; the second answers for paths of the API that there are none of.
+    "api_problem": Route(200, 200, 200, 200, lambda w: ("StackBusy",), anonymous=200),
+    "api_nothing": Route(404, 404, 404, 404, lambda w: ("v9/x",), anonymous=404),
+    "tokens": Route(200, 200, 200, 200),
+    "token_new": Route(200, 200, 200, 200),
+    "token_revoke": Route(404, 404, 404, 302, token_of, method="post"),
+    "service_accounts": Route(403, 403, 403, 200),
+    "service_account_new": Route(403, 403, 403, 200),
+    "service_account_close": Route(403, 403, 403, 302, account_of, method="post"),
     # The same pages under the names that the library asks for.
     "account_login": Route(302, 302, 302, 302, anonymous=200),
     "account_logout": Route(302, 302, 302, 302, method="post"),

@@ -3,17 +3,23 @@
 The second part of `audit_walk.py`.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.utils import timezone
 
+from deployments.models import Run, StandingGrant
+from deployments.services import ephemeral
+from deployments.services.approvalerrors import NeedsSecondPerson
+from deployments.services.decisions import confirm_run
 from notices import services as notices
 from notices.fanout import make_delivery
 from notices.models import Channel, Delivery, Subscription
+from tenants import actors
 from tenants.models import User
-from tests.factories import make_invitation, make_user
+from tests.factories import make_invitation, make_token, make_user, with_four_eyes
 from tests.integration.audit_walk import SYSTEM, Act, Args, World, _of
 
 
@@ -58,9 +64,85 @@ def _person(w: World) -> User:
     return person
 
 
+def _account(w: World) -> User:
+    return User.objects.create(username="ci", email="ci@example.com", is_service=True)
+
+
+def _token(w: World) -> Any:
+    return make_token(_account(w))[0]
+
+
+def _rule(w: World) -> tuple[Args, dict[str, Any], Any]:
+    return (), {"risks": ["destroy"], "valid_minutes": "60", "reason": "r"}, None
+
+
+def _waiting_for_ada(w: World) -> Run:
+    """Return a destroy of somebody else that asks for a second person."""
+    with_four_eyes()
+    author = make_user("eve", role="operator")
+    by = {"actor_id": author.public_id, "actor_name": "Eve"}
+    run = w.run("planned", action_kind="destroy", is_destroy=True, **by)
+    try:
+        confirm_run(actors.from_user(author, origin="portal"), run, typed_name=None, has_read=True)
+    except NeedsSecondPerson:
+        return run
+    raise AssertionError("nobody was asked")
+
+
+def _second(w: World) -> tuple[Args, dict[str, Any], Any]:
+    run = _waiting_for_ada(w)
+    return (run.public_id,), {"second_reason": "seen", "digest": "d" * 64}, run
+
+
+def _with_end(w: World, **more: Any) -> Any:
+    ephemeral.set_end(
+        SYSTEM, w.stack, purpose="a demo", kept_by=w.ada, reason="r",
+        expires_at=timezone.now() + timedelta(days=3),
+    )  # fmt: skip
+    return w.stack
+
+
+def _ending(w: World) -> tuple[Args, dict[str, Any], Any]:
+    day = (timezone.now() + timedelta(days=3)).date().isoformat()
+    data = {"purpose": "a demo", "kept_by": w.ada.pk, "expires": day, "reason": "r"}
+    return (w.stack.public_id,), data, w.stack
+
+
+def _grant(w: World) -> tuple[Args, dict[str, Any], Any]:
+    day = (timezone.now() + timedelta(days=3)).date().isoformat()
+    stack = _with_end(w)
+    data = {"stack": stack.pk, "accounts": [_account(w).pk], "may_destroy": "on", "ends": day,
+            "reason": "r"}  # fmt: skip
+    return (), data, None
+
+
+def _granted(w: World) -> StandingGrant:
+    return StandingGrant.objects.create(
+        region=w.lab.region, stack=w.stack, may_destroy=True, reason="r", granted_by="Erin",
+        ends_at=timezone.now() + timedelta(days=1),
+    )  # fmt: skip
+
+
 _LISTEN = {"over": "everything", "events": ["run.lost"]}
 
 PEOPLE: dict[str, Act] = {
+    "token_new": Act(
+        "token.create", lambda w: ((), {"name": "ci", "kinds": ["view"], "days": "30"}, None)
+    ),
+    "token_revoke": Act("token.revoke", _of(_token)),
+    "service_account_new": Act(
+        "user.create", lambda w: ((), {"username": "ci", "email": "ci@example.com"}, None)
+    ),
+    "service_account_close": Act("user.change", _of(_account)),
+    "approval_policy": Act("approval.policy", _rule),
+    "run_approve": Act("approval.approve", _second),
+    "run_reject": Act("approval.reject", _second),
+    "stack_end": Act("stack.ephemeral", _ending),
+    "stack_keep": Act("stack.ephemeral", _of(_with_end, reason="r")),
+    "grant_new": Act("grant.create", _grant),
+    "grant_revoke": Act(
+        "grant.revoke", lambda w: ((_granted(w).public_id,), {"reason": "r"}, None)
+    ),
     "inbox_settings": Act("subscription.create", lambda w: ((), _LISTEN, w.ada)),
     "subscription_end": Act(
         "subscription.remove", lambda w: ((_listening(w).public_id,), {}, w.ada)
@@ -97,7 +179,8 @@ IN_STEPS = {
 }  # fmt: skip
 
 SHOWS = dict.fromkeys(
-    ("account_inactive", "account_reset_password_done", "account_reset_password_from_key_done",
+    ("api_nothing", "api_problem", "approvals", "grants", "service_accounts", "tokens",
+     "account_inactive", "account_reset_password_done", "account_reset_password_from_key_done",
      "account_signup", "channels", "delivery", "inbox", "invitation", "invitations",
      "mfa_index", "mfa_list_webauthn", "mfa_view_recovery_codes", "notice", "own_sessions",
      "person", "sign_in_again", "socialaccount_login_cancelled"),

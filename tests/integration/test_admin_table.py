@@ -35,6 +35,7 @@ def rows(ada: User) -> None:
     now = timezone.now()
     environment = factories.make_environment("sharedlab", title=HOSTILE)
     release = Release.objects.create(blueprint="lab", name=HOSTILE, components={HOSTILE: "1"})
+    factories.make_token(ada, name=HOSTILE, places=[environment])
     for number in range(3):
         tenant = factories.make_tenant(
             environment=environment, title=HOSTILE, labels={HOSTILE: HOSTILE, "empty": ""}

@@ -1,0 +1,1 @@
+"""The REST API: thin doors to the same services that the pages call."""

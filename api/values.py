@@ -1,0 +1,64 @@
+"""Types of what comes in: bounded, and only what the database can hold."""
+
+import math
+import re
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+DEEPEST = 20
+MOST_NUMBER = 10**30
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+PATTERN = r"^[^\u0000]*$"
+
+
+def _whole_day(value: Any) -> Any:
+    if isinstance(value, str) and not DAY.fullmatch(value):
+        raise ValueError("Write a day as 2026-03-31.")
+    return value
+
+
+def _storable(value: Any, depth: int = 0) -> Any:
+    """Return a JSON value as it is. Raises ValueError for what no column can hold."""
+    if depth > DEEPEST:
+        raise ValueError(f"nested deeper than {DEEPEST}")
+    if isinstance(value, str) and ("\0" in value or any("\ud800" <= c <= "\udfff" for c in value)):
+        raise ValueError("holds characters that no text has")
+    if isinstance(value, int | float) and not (math.isfinite(value) and abs(value) < MOST_NUMBER):
+        raise ValueError("is no number that can be kept")
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _storable(name, depth + 1)
+            _storable(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _storable(item, depth + 1)
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_whole_day)]
+Line = Annotated[str, Field(max_length=200, pattern=PATTERN)]
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=PATTERN)]
+Text = Annotated[str, Field(max_length=2000, pattern=PATTERN)]
+LongText = Annotated[str, Field(max_length=10_000, pattern=PATTERN)]
+Reason = Annotated[
+    str, Field(min_length=1, max_length=500, pattern=r"^[^\u0000]*[^\s\u0000][^\u0000]*$")
+]
+Labels = Annotated[dict[Line, Line], Field(max_length=100)]
+Json = Annotated[JsonValue, AfterValidator(_storable)]
+Values = Annotated[dict[Name, Json], Field(max_length=500)]
+Secrets = Annotated[dict[Name, Annotated[str, Field(max_length=20_000, pattern=PATTERN)]],
+                    Field(max_length=100)]  # fmt: skip
+
+
+class Asked(BaseModel):
+    """A request's body: what it does not know it refuses."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Shape(BaseModel):
+    """A part of an answer: exactly what the document says."""
+
+    model_config = ConfigDict(extra="forbid")
