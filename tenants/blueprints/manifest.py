@@ -119,6 +119,8 @@ class Reader:
             hosts=hosts.read(spec.get("hosts")),
         )
         self._check_outputs(path, kind)
+        if kind.hosts:
+            self._check_hosts((*path, "hosts"), kind.hosts, variables, module.outputs)
         for group in hosts.unknown_groups(kind.hosts) if kind.hosts else ():
             self.flaw((*path, "hosts"), _("No role is in the group “%(group)s”."), group=group)
         if kind.needs_shared and name == "shared":
@@ -324,6 +326,23 @@ class Reader:
         if kind.readiness:
             where = (*path, "readiness", "url")
             self._check_places(where, kind.readiness["url"], kind.variables, kind.outputs)
+
+    def _check_hosts(
+        self,
+        path: lines.Path,
+        rules: hosts.HostRules,
+        variables: Mapping[str, Variable],
+        outputs: Mapping[str, Output],
+    ) -> None:
+        if rules.from_output:
+            self.known((*path, "from_output"), rules.from_output, outputs, _("output"))
+        if not rules.ssh_key:
+            return
+        where = (*path, "ssh_key")
+        if not rules.from_output:
+            self.flaw(where, _("“ssh_key” is for hosts that come “from_output”."))
+        secret = [name for name, variable in variables.items() if variable.sensitive]
+        self.known(where, rules.ssh_key, secret, _("sensitive variable"))
 
     def known(self, path: lines.Path, name: str, known: Iterable[str], what: str) -> bool:
         """Tell whether a name is among those of the HCL; note it as a flaw where it is not."""
