@@ -77,7 +77,7 @@ def render(work: Work, params: Mapping[str, Any]) -> list[Host]:
     document = inventory.render(hosts, work.kind.hosts, _private(work, place, hosts), only)
     place.write_inventory(document)
     place.write_known_hosts({host.public_id: host.host_key for host in hosts})
-    ansible.write_values(place.variables, _values(work) | work.render(params.get("vars", {})))
+    ansible.write_values(place.variables, work.plain_inputs() | work.render(params.get("vars", {})))
     ansible.write_values(place.secrets, _secrets(work))
     return hosts
 
@@ -93,13 +93,6 @@ def _private(work: Work, place: ansible.Place, hosts: list[Host]) -> dict[str, d
             workdir.write_private(place.key(host.public_id), key.encode())
             found[host.name]["ansible_ssh_private_key_file"] = str(place.key(host.public_id))
     return found
-
-
-def _values(work: Work) -> dict[str, Any]:
-    """Return the plain inputs with the defaults, which Terraform knows from the HCL by itself."""
-    known = work.kind.variables.values()
-    defaults = {v.name: v.default for v in known if v.has_default and not v.sensitive}
-    return defaults | work.run.inputs
 
 
 def _secrets(work: Work) -> dict[str, Any]:

@@ -323,9 +323,13 @@ class Reader:
     def _check_outputs(self, path: lines.Path, kind: Kind) -> None:
         for i, name in enumerate(kind.outputs_shown):
             self.known((*path, "outputs_shown", i), name, kind.outputs, _("output"))
-        if kind.readiness:
-            where = (*path, "readiness", "url")
-            self._check_places(where, kind.readiness["url"], kind.variables, kind.outputs)
+        for key in ("url", "or_url") if kind.readiness else ():
+            where, template = (*path, "readiness", key), kind.readiness.get(key, "")
+            self._check_places(where, template, kind.variables, kind.outputs)
+        verify = (kind.readiness or {}).get("verify_tls")
+        for name in verify if isinstance(verify, dict) else ():
+            where = (*path, "readiness", "verify_tls", name)
+            self.known(where, name, kind.variables, _("variable"))
 
     def _check_hosts(
         self,

@@ -61,12 +61,12 @@ class Both:
 
 
 @pytest.fixture
-def both(throw_away, machines, tmp_path) -> Both:  # noqa: F811
+def both(throw_away, machines, answering, tmp_path) -> Both:  # noqa: F811
     """Return the tenant with nothing installed; its plans are confirmed by themselves."""
     actor = actors.system("test")
     place = tmp_path / "written"
     place.mkdir()
-    region = make_region(slug="site")
+    region = make_region(slug="site", probe=answering)
     tenant = services.create_tenant(actor, name="acme", region=region, blueprint="both")
     # The machines stand for both hosts, so one key opens them.
     key = machines["app-one"].key
@@ -80,6 +80,11 @@ def both(throw_away, machines, tmp_path) -> Both:  # noqa: F811
     return made
 
 
+def progress_of_probe(run: Run) -> list[dict[str, str]]:
+    """Return the stages of the readiness probe."""
+    return run.steps.get(kind="probe.http").progress["stages"]
+
+
 def statuses(run: Run) -> list[str]:
     return list(run.events.order_by("id").values_list("to_status", flat=True))
 
@@ -89,7 +94,11 @@ def test_one_run_makes_the_hosts_and_configures_them(both, worker):
         both.queue("check")
     run = do(worker, both.queue("install"))
     assert run.status == S.APPLIED, (run.error_text, log_of(run))
-    assert statuses(run)[-4:] == ["apply_queued", "applying", "configuring", "applied"]
+    assert statuses(run)[-4:] == ["applying", "configuring", "verifying", "applied"]
+    # Without a name the application's host is asked; there is nothing to check a certificate by.
+    stages = [(one["name"], one["answer"]) for one in progress_of_probe(run)]
+    assert stages[0] == ("name 127.0.0.1", "127.0.0.1") and stages[2][1] == "not checked"
+    assert stages[3] == ("GET / → 302", "302")
     stack = both.stack()
     assert (stack.condition, stack.hosts_state) == ("in_service", "configured")
     assert both.greeting().read_text() == "hello lan=127.0.0.1\n"
@@ -122,10 +131,13 @@ def test_without_a_change_of_infrastructure_the_playbook_is_done_all_the_same(bo
     looked = do(worker, both.queue("plan"))
     assert looked.status == S.PLANNED_AND_FINISHED and not looked.has_changes
     assert both.greeting().read_text() == "changed by hand"
-    both.give(greeting="hola")
+    both.give(greeting="hola", fqdn="acme.example.test", certs="custom")
     run = do(worker, both.queue("change"))
     assert run.status == S.APPLIED and not run.has_changes, (run.error_text, log_of(run))
     assert "configuring" in statuses(run)
+    stages = [(one["name"], one["answer"]) for one in progress_of_probe(run)]
+    assert stages[0] == ("name acme.example.test", "127.0.0.1")
+    assert stages[2][1].startswith("valid until")
     assert both.greeting().read_text() == "hola lan=127.0.0.1\n"
     # Another machine and none for a name: the rows follow.
     told = {"app-one": both.told("app-one"), "voice-two": both.told("voice-one")}

@@ -26,6 +26,18 @@ variable "greeting" {
   description = "What the playbook writes; Terraform has nothing of it."
 }
 
+variable "fqdn" {
+  type        = string
+  default     = ""
+  description = "Name of the site; Terraform has nothing of it."
+}
+
+variable "certs" {
+  type        = string
+  default     = "selfsigned"
+  description = "Whose certificate the site has: selfsigned or custom."
+}
+
 variable "breaks" {
   type        = string
   default     = ""
