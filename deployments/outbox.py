@@ -26,6 +26,12 @@ def put_step(step: RunStep, *, has_failed: bool | None = None) -> None:
     _put(f"step.{word}", step.run.stack_id, step.run_id, facts)
 
 
+def put_run(kind: str, run: Run, actor: Actor, detail: Refusal | None = None) -> None:
+    """Tell that something happened about a run besides its status: `approval.asked` …"""
+    facts = {"by": actor.name, "by_id": actor.id}
+    _put(kind, run.stack_id, run.pk, facts, detail)
+
+
 def put_stack(kind: str, stack: Stack, actor: Actor, detail: Refusal | None = None) -> None:
     """Tell that something was found out about a stack: `stack.suspect`, `stack.drift` …"""
     _put(kind, stack.pk, None, {"by": actor.name, "by_id": actor.id}, detail)

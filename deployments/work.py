@@ -74,6 +74,12 @@ class Work:
         found = rows.get(pk=self.run.stack_id)
         return {name: output.get("value") for name, output in found.items()}
 
+    def plain_inputs(self) -> dict[str, Any]:
+        """Return the run's inputs that are no secrets, with the defaults of the HCL."""
+        known = self.kind.variables.values()
+        defaults = {v.name: v.default for v in known if v.has_default and not v.sensitive}
+        return defaults | self.run.inputs
+
     def render(self, template: Any, quote: Callable[[str], str] | None = None) -> Any:
         """Return parameters of a step with their look-ups filled. Raises LookupMissing.
 
@@ -84,16 +90,25 @@ class Work:
         for row in stack.backups.order_by("taken_at"):
             backups[row.component] = row.file
         context = {
-            "inputs": run.inputs,
+            "inputs": self.plain_inputs(),
             "outputs": self.outputs(),
             "params": run.params,
             "shared": shared_outputs(stack),
             "backups": backups,
             "point": run.point or {},
+            "hosts": self._addresses(),
             "stack": {"name": stack.name, "id": stack.public_id},
             "region": {"slug": stack.region.slug, "domain_name": stack.region.domain_name},
         }
         return blueprints.render(template, context, quote)
+
+    def _addresses(self) -> dict[str, str]:
+        """Return the address of the first host of each group."""
+        rules, found = self.kind.hosts, {}
+        for host in self.stack.hosts.living() if rules else ():
+            for group in rules.groups_of(host.role):
+                found.setdefault(group, host.address)
+        return found
 
     def say(self, text: str, progress: dict[str, Any] | None = None) -> None:
         """Write lines of the portal's own into the run's log, without secrets.

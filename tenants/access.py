@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from tenants.actors import Actor
 from tenants.errors import NotAllowed
 from tenants.models import Host, Region, SharedEnvironment, Stack, Tenant, User
-from tenants.querysets import user_scopes
+from tenants.querysets import Scopes, user_scopes
 
 # Kinds of action, and their names for people.
 KINDS = {
@@ -62,6 +62,14 @@ def may_anywhere(user: User, kind: str) -> bool:
     """Tell whether any role of the user grants this kind of action, wherever it holds."""
     scopes = user_scopes(user)
     return scopes.permits(kind) and any(kind in GRANTS.get(row[0], ()) for row in scopes.rows)
+
+
+def scopes_for(user: User, kind: str) -> Scopes:
+    """Return the scopes over which the user's roles grant this kind of action."""
+    scopes = user_scopes(user)
+    if not scopes.permits(kind):
+        return Scopes([])
+    return Scopes([row for row in scopes.rows if kind in GRANTS.get(row[0], ())])
 
 
 def can(actor: Actor, kind: str, target: Any = None) -> bool:

@@ -143,6 +143,41 @@ class HostKeyNotOffered(Refusal):
     )
 
 
+class HostMadeWithStack(Refusal):
+    """What the infrastructure makes is not changed by hand."""
+
+    message = _(
+        "The hosts of %(stack)s are made with its infrastructure: change its inputs and apply "
+        "them. Only their keys are confirmed here."
+    )
+
+
+class HostsUntold(Refusal):
+    """The output that tells a stack's hosts is not as it must be."""
+
+    message = _(
+        "The output “%(output)s” of %(stack)s does not tell its hosts: %(why)s Repair the "
+        "blueprint, then run this again. The infrastructure stands as applied."
+    )
+
+
+class InputsMoved(Refusal):
+    """Only the rest of a run shall be done, but the inputs are others since."""
+
+    message = _(
+        "The inputs of %(stack)s were changed since they were applied. Run “%(action)s” as a "
+        "whole, or take the change back."
+    )
+
+
+class HostsNotMade(Refusal):
+    """The infrastructure has not made the hosts that a playbook needs."""
+
+    message = _(
+        "%(stack)s has no host for %(groups)s yet: its infrastructure makes them. Apply it first."
+    )
+
+
 class InventoryUnreadable(Refusal):
     """An inventory file of another tool cannot be taken over."""
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from tenants import access, audit, blueprints, secrets
 from tenants.actors import Actor
-from tenants.errors import HostKeyNotOffered, HostRefused
+from tenants.errors import HostKeyNotOffered, HostMadeWithStack, HostRefused
 from tenants.models import Host, Stack
 from tenants.models.hosts import fingerprint
 from tenants.rows import change, create_row
@@ -33,11 +33,16 @@ def rules_of(stack: Stack) -> blueprints.HostRules:
 def add_host(
     actor: Actor, stack: Stack, *, name: str, role: str, ssh_key: str = "", **fields: Any
 ) -> Host:
-    """Add a host to a stack; nothing is asked of it yet. Raises HostRefused, NameTaken."""
+    """Add a host to a stack; nothing is asked of it yet.
+
+    Raises HostRefused, NameTaken, and HostMadeWithStack where the infrastructure makes them.
+    """
     access.require(actor, "change", stack)
     _known(fields)
+    if rules_of(stack).from_output:
+        raise HostMadeWithStack(stack=stack)
     host = Host(stack=stack, name=name, role=role, **fields)
-    _check(host, stack)
+    check_host(host, stack)
     if key := checked_key(name, ssh_key):
         secrets.keep_own(host, key)
     return create_row(actor, host, "machine.add")
@@ -55,11 +60,12 @@ def change_host(actor: Actor, host: Host, *, ssh_key: str | None = "", **fields:
     Another address or port is another machine until somebody says otherwise: the pinned key goes.
     """
     _known(fields)
+    _refuse_made(host)
     moves = any(fields.get(name, getattr(host, name)) != getattr(host, name)
                 for name in ("address", "port"))  # fmt: skip
     for name, value in fields.items():
         setattr(host, name, value)
-    _check(host, host.stack)
+    check_host(host, host.stack)
     own = checked_key(host.name, ssh_key) if ssh_key else ssh_key
     if moves:
         fields |= {"host_key": "", "offered_key": "", "pinned_at": None, "pinned_by": ""}
@@ -69,6 +75,7 @@ def change_host(actor: Actor, host: Host, *, ssh_key: str | None = "", **fields:
 def remove_host(actor: Actor, host: Host, reason: str) -> Host:
     """Take a host out of its stack; what runs on it stays as it is."""
     access.require(actor, "destroy", host)
+    _refuse_made(host)
     with transaction.atomic():
         row = Host.objects.select_for_update(of=("self",)).get(pk=host.pk)
         if not row.is_archived:
@@ -133,7 +140,13 @@ def _known(fields: dict[str, Any]) -> None:
         raise TypeError(f"hosts have no {sorted(unknown)}")
 
 
-def _check(host: Host, stack: Stack) -> None:
+def _refuse_made(host: Host) -> None:
+    if host.is_made:
+        raise HostMadeWithStack(stack=host.stack)
+
+
+def check_host(host: Host, stack: Stack) -> None:
+    """Raise HostRefused for a host that cannot be kept so."""
     rules = rules_of(stack)
     if host.role not in rules.roles:
         text = _("there is no role “%(role)s”. Known: %(known)s.")

@@ -152,6 +152,16 @@ def aws(aws_server) -> object:
 
 
 @pytest.fixture
+def answering(tmp_path: Path) -> Iterator[dict]:
+    """Return a `Region.probe` by which the site of every tenant answers, whatever its name is."""
+    from tests.tenantweb import everywhere
+
+    (tmp_path / "site").mkdir()
+    with everywhere(tmp_path / "site") as way:
+        yield way
+
+
+@pytest.fixture
 def provider(settings) -> str:
     """Return the folder with the AWS provider; the test is skipped where there is none."""
     if not settings.PROVIDER_MIRROR:

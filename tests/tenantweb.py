@@ -153,3 +153,35 @@ def name_server(addresses: dict[str, str]):
         stop.set()
         thread.join(5)
         sock.close()
+
+
+class _Everywhere(dict):
+    """Every name is this machine."""
+
+    def get(self, _name: str, _default: object = None) -> str:
+        return "127.0.0.1"
+
+
+@contextmanager
+def everywhere(folder: Path):
+    """Be the site of every tenant, ready; yields how a region probes it (`Region.probe`).
+
+    Whatever name is asked for, its certificate is made on the spot.
+    """
+    authority = Authority(folder)
+    site = Site(authority.issue("nobody.example.test"))
+
+    def shown(connection: ssl.SSLSocket, name: str | None, _context: ssl.SSLContext) -> None:
+        if name:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(authority.issue(name))
+            connection.context = context
+
+    site.server.socket.context.sni_callback = shown
+    site.open()
+    site.serve()
+    try:
+        with name_server(_Everywhere()) as address:
+            yield {"resolver": address, "port": site.port, "ca_file": str(authority.file)}
+    finally:
+        site.close()

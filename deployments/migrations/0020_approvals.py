@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                 ('asked_by_id', models.CharField(max_length=64)),
                 ('asked_by', models.CharField(max_length=200, verbose_name='for')),
                 ('asked_at', models.DateTimeField(auto_now_add=True, verbose_name='asked')),
-                ('state', models.CharField(choices=[('asked', 'Waits for a second person'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('void', 'No longer needed')], default='asked', max_length=16, verbose_name='state')),
+                ('state', models.CharField(choices=[('asked', 'Waits for a second person'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('void', 'No longer needed')], default='asked', max_length=16, verbose_name='status')),
                 ('decided_at', models.DateTimeField(blank=True, null=True, verbose_name='decided')),
                 ('decided_by_id', models.CharField(blank=True, max_length=64)),
                 ('decided_by', models.CharField(blank=True, max_length=200, verbose_name='by')),

@@ -18,7 +18,7 @@ from deployments.runview.plan import Danger
 from deployments.runview.rights import Rights
 from deployments.runview.words import listed, long
 from deployments.services.decisions import force_allowed_at
-from deployments.services.hosts import failed_hosts
+from deployments.services.hosts import came_to_configure, failed_hosts
 from omlsaas.lib.refusals import sentence
 from tenants.blueprints import Kind
 
@@ -94,6 +94,7 @@ class Again:
     is_offered: bool
     is_retry: bool
     failed_hosts: str = ""  # those that a retry may be for alone
+    is_rest: bool = False  # the infrastructure stands: a retry may leave it alone
 
 
 def build(
@@ -233,7 +234,7 @@ def _again(run: Run, kind: Kind | None) -> Again | None:
     blocked = ""
     if run.stack.state_suspect and not run.is_plan_only:
         blocked = _("The state is suspect: run plan only and mark it as reviewed first.")
-    elif action.when == "new" and run.stack.is_installed:
+    elif action.when == "new" and run.stack.is_installed and not came_to_configure(run):
         blocked = _("%s is installed already: use another action.") % run.stack.name
     elif action.when == "installed" and not run.stack.is_installed:
         blocked = _("%s has no resources: install it first.") % run.stack.name
@@ -246,6 +247,7 @@ def _again(run: Run, kind: Kind | None) -> Again | None:
         is_offered=is_retry and not blocked,
         is_retry=is_retry,
         failed_hosts=", ".join(failed_hosts(run)) if run.status == S.ERRORED else "",
+        is_rest=came_to_configure(run),
     )
 
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from deployments import doorbell, facts, notify
+from deployments import doorbell, facts, notify, outbox
 from deployments.errors import ReasonMissing
 from deployments.models import Approval, ApprovalPolicy, Run
 from deployments.models.approvals import LONGEST_MINUTES, ApprovalStatus, Risk
@@ -50,6 +50,7 @@ def approve_run(actor: Actor, run: Run, *, reason: str, digest: str = "") -> App
             "holds_until": f"{until:%Y-%m-%d %H:%M} UTC",
         }
         audit.record(actor.because(reason), "approval.approve", run, after=after)
+        outbox.put_run("approval.decided", run, actor)
         notify.run_changed(run)
         if run.status == S.PENDING:
             transaction.on_commit(partial(doorbell.ring_admission, run.region_id))
@@ -66,6 +67,7 @@ def reject_run(actor: Actor, run: Run, *, reason: str, digest: str = "") -> Appr
         _decide(actor, opened, ApprovalStatus.REJECTED, reason)
         after = {"approval": opened.public_id, "for": opened.asked_by, "digest": opened.digest}
         audit.record(actor.because(reason), "approval.reject", run, after=after)
+        outbox.put_run("approval.decided", run, actor)
         why = RejectedBy(by=actor.name, reason=reason.strip()[:500])
         if run.status == S.PENDING:
             end_run(run, S.CANCELED, actor=actor, error=why)

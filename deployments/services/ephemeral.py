@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from deployments import outbox
 from deployments.errors import ReasonMissing
 from deployments.models import Run, StandingGrant
 from deployments.runstatus import OPEN
@@ -190,6 +191,7 @@ def announce(stack: Stack) -> None:
         if rows.filter(expires_at=stack.expires_at).update(end_announced_at=timezone.now()):
             after = {"expires_at": f"{stack.expires_at:%Y-%m-%d %H:%M} UTC"}
             audit.record(EXPIRY, "stack.end_announced", stack, after=after)
+            outbox.put_stack("stack.expiring", stack, EXPIRY)
 
 
 def end_expired() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from deployments import notify
+from deployments import notify, outbox
 from deployments.models import Approval, ApprovalPolicy, Plan, Run, StandingGrant
 from deployments.models.approvals import (
     RISKS_BY_DEFAULT,
@@ -24,7 +24,6 @@ from tenants.actors import Actor
 from tenants.blueprints.stepkinds import EMPTIES
 from tenants.effective import canonical_digest, effective_inputs
 from tenants.models import Stack, User
-from tenants.querysets import Scopes, user_scopes
 
 APPLY = "terraform.apply"
 ENDS = ("replace", "delete")
@@ -182,6 +181,7 @@ def ask(actor: Actor, run: Run, risks: list[str], digest: str) -> Approval:
     )
     after = {"risks": risks, "digest": digest}
     audit.record(actor, "approval.ask", run, after=after)
+    outbox.put_run("approval.asked", run, actor)
     notify.run_changed(run)
     return made
 
@@ -231,8 +231,7 @@ def waiting_for(user: User) -> Any:
     rows = Approval.objects.filter(state=ApprovalStatus.ASKED)
     if user.is_service:
         return rows.none()
-    held = [row for row in user_scopes(user).rows if "approve" in access.GRANTS.get(row[0], ())]
-    return rows.within(Scopes(held)).exclude(asked_by_id=user.public_id)
+    return rows.within(access.scopes_for(user, "approve")).exclude(asked_by_id=user.public_id)
 
 
 def void_of(run: Run) -> None:

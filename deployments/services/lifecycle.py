@@ -17,7 +17,7 @@ from omlsaas.lib.refusals import Refusal
 from tenants import audit
 from tenants.actors import Actor
 from tenants.models import Stack
-from tenants.models.stacks import Condition
+from tenants.models.stacks import Condition, HostsState
 
 S = RunStatus
 # When a status is reached, this column takes the time.
@@ -108,9 +108,9 @@ def end_run(
 def refresh_condition(stack: Stack) -> None:
     """Write the most urgent condition of a stack, from its mark, its runs and its state."""
     row = Stack.objects.values_list(
-        "state_suspect", "has_drift", "resource_count", "condition"
+        "state_suspect", "has_drift", "resource_count", "hosts_state", "condition"
     ).get(pk=stack.pk)
-    suspect, drift, resources, before = row
+    suspect, drift, resources, made, before = row
     statuses = set(
         Run.objects.filter(stack=stack, status__in=OPEN).values_list("status", flat=True)
     )
@@ -120,7 +120,7 @@ def refresh_condition(stack: Stack) -> None:
         now = Condition.TO_CONFIRM
     elif statuses:
         now = Condition.RUNNING
-    elif _last_change_failed(stack):
+    elif _last_change_failed(stack) or made in (HostsState.MADE, HostsState.BEHIND):
         now = Condition.ERRORED
     elif drift:
         now = Condition.DRIFT

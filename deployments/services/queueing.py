@@ -1,6 +1,5 @@
 """Queueing a run: check who, what and whether; write it down; let admission decide."""
 
-from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -25,10 +24,12 @@ from deployments.models import Run, RunEvent, WorkerHost
 from deployments.services.admission import lock_place, try_admit
 from deployments.services.foureyes import find_grant, told_grant
 from deployments.services.hosts import (
-    failed_hosts,
-    narrowed,
+    APPLY,
+    MADE_STEP,
+    makes_hosts,
     require_hosts,
     require_new,
+    rest_of,
     uses_hosts,
 )
 from deployments.services.lifecycle import next_number, refresh_condition
@@ -80,13 +81,13 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
     retry_of: Run | None = None,
     is_scheduled: bool = False,
     auto_apply: bool | None = None,
-    only_hosts: Collection[str] = (),
+    steps: list[dict[str, Any]] | None = None,
 ) -> Run:
     """Queue one action over one stack and return the run, which may have to wait.
 
     With `inputs` or `new_secrets` the stack's desired inputs are changed first, in the same
-    transaction. `params` are for this run alone; with `only_hosts` its playbooks leave all other
-    hosts alone. `typed_name` is compared where the action asks
+    transaction. `params` are for this run alone; `steps` are done in the place of the action's own.
+    `typed_name` is compared where the action asks
     for the stack's name; a command whose user named the stack on its line passes None. A repeated
     `request_key` of the same actor gives the first run again. Raises Refusal subclasses; then
     nothing was written.
@@ -94,7 +95,7 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
     found = find_action(stack, action)
     access.require(actor, found.kind, stack)
     content = [stack.public_id, action, reason, inputs or {}, sorted(new_secrets or {})]
-    more = [part for part in (params, list(only_hosts)) if part]
+    more = [part for part in (params, steps) if part]
     digest = canonical_digest([*content, *more])
     with transaction.atomic():
         lock_place(stack)
@@ -102,7 +103,7 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
             return first
         stack.refresh_from_db()
         found = find_action(stack, action)
-        _check(stack, found, typed_name)
+        _check(stack, found, typed_name, is_rest=steps is not None)
         asked = check_params(stack, found, params or {})
         point = return_to_point(actor, stack, found, asked)
         if inputs or new_secrets:
@@ -114,7 +115,8 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
         run.request_key, run.request_digest = request_key or None, digest
         run.retry_of, run.is_scheduled = retry_of, is_scheduled
         run.params, run.point = asked, point
-        run.steps_wanted = narrowed(run.steps_wanted, only_hosts)
+        if steps is not None:
+            run.steps_wanted = steps
         run.grant = find_grant(actor, run)
         # What was granted beforehand waits for nobody.
         run.is_auto_apply |= run.grant is not None
@@ -150,7 +152,7 @@ def obstacle(stack: Stack, action: Action) -> Refusal | None:
     return None
 
 
-def _check(stack: Stack, action: Action, typed_name: str | None) -> None:
+def _check(stack: Stack, action: Action, typed_name: str | None, is_rest: bool = False) -> None:
     """Refuse what can be known to be wrong before anything is queued."""
     refuse_archived(stack)
     if action.confirm == "name" and typed_name is not None and typed_name != stack.name:
@@ -163,8 +165,10 @@ def _check(stack: Stack, action: Action, typed_name: str | None) -> None:
         if plan.get("destroy"):
             _check_destroy(stack)
     if uses_hosts(action):
-        require_new(stack, action)
-        require_hosts(stack)
+        if not is_rest:
+            require_new(stack, action)
+        if is_rest or not makes_hosts(stack, action):
+            require_hosts(stack)
     kind = blueprints.load(stack.blueprint).kinds[stack.kind]
     parent = stack.parent_environment
     if not action.uses_engine:
@@ -241,11 +245,19 @@ def _new_run(actor: Actor, stack: Stack, action: Action, auto_apply: bool | None
 
 
 def _steps(stack: Stack, action: Action) -> list[dict[str, Any]]:
-    """Return the action's steps; after an apply the blueprint's readiness probe, if it has one."""
+    """Return the action's steps, and those that follow from what it does.
+
+    After an apply the hosts that it made are kept; what was made or installed gets the blueprint's
+    readiness probe, if it has one.
+    """
     steps = [_step(step) for step in action.steps]
-    readiness = blueprints.load(stack.blueprint).kinds[stack.kind].readiness
-    applies = any(step["kind"] == "terraform.apply" for step in steps)
-    if readiness and applies and not plan_params(action).get("destroy"):
+    kind = blueprints.load(stack.blueprint).kinds[stack.kind]
+    readiness = kind.readiness
+    kinds = [step["kind"] for step in steps]
+    if APPLY in kinds and kind.hosts and kind.hosts.from_output:
+        steps.insert(kinds.index(APPLY) + 1, {"kind": MADE_STEP, "params": {}})
+    leaves = any(step["params"].get("leaves") == "installed" for step in steps)
+    if readiness and (APPLY in kinds or leaves) and not plan_params(action).get("destroy"):
         steps.append({"kind": "probe.http", "params": dict(readiness)})
     return steps
 
@@ -267,7 +279,8 @@ def retry_run(
 ) -> Run:
     """Queue the same action again as a new run; nothing is ever re-applied by itself.
 
-    With `only_failed` its playbooks go to the hosts alone that failed or were not reached.
+    With `only_failed` its playbooks go to the hosts alone that failed or were not reached, and
+    Terraform's part, when that was done, is not done again.
     """
     if not run.is_ended:
         raise IllegalTransition(run=run, status=run.get_status_display(), wanted=_("retried"))
@@ -280,5 +293,5 @@ def retry_run(
         typed_name=typed_name,
         params=run.params,
         retry_of=run,
-        only_hosts=failed_hosts(run) if only_failed else (),
+        steps=rest_of(run) if only_failed else None,
     )

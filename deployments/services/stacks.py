@@ -8,12 +8,13 @@ from django.utils.translation import gettext as _
 
 from deployments import outbox
 from deployments.errors import DeploymentError, ReasonMissing, ReviewNotPossible
-from deployments.models import Run
+from deployments.models import Run, RunStep
 from deployments.runstatus import OPEN
 from deployments.services.lifecycle import refresh_condition
 from tenants import access, audit
 from tenants import services as tenants_services
 from tenants.actors import Actor
+from tenants.blueprints.stepkinds import PLAYBOOKS
 from tenants.errors import StillInUse
 from tenants.models import Stack
 
@@ -52,10 +53,26 @@ def review_stack(actor: Actor, stack: Stack, *, comment: str) -> None:
 
 
 def note_clean_plan(run: Run) -> None:
-    """Remember that a plan-only run of a suspect stack succeeded after the mark was set."""
-    Stack.objects.filter(pk=run.stack_id, state_suspect=True).update(
-        suspect_checked_at=timezone.now()
-    )
+    """Remember that a plan-only run of a suspect stack succeeded after the mark was set.
+
+    It must have looked at what is doubted: a playbook's check at the hosts, a plan at the state.
+    """
+    stack = Stack.objects.get(pk=run.stack_id)
+    if not stack.state_suspect:
+        return
+    kinds = {step["kind"] for step in run.steps_wanted}
+    needed = "ansible.check" if _doubts_hosts(stack.suspect_reason) else "terraform.plan"
+    if needed in kinds or stack.state_serial is None:
+        Stack.objects.filter(pk=stack.pk).update(suspect_checked_at=timezone.now())
+
+
+def _doubts_hosts(reason: dict[str, Any]) -> bool:
+    """Tell whether a playbook was what nobody knows the end of."""
+    if reason["code"] == "HostsUnknown":
+        return True
+    steps = RunStep.objects.filter(run__public_id=reason["params"].get("run_id", ""))
+    last = steps.order_by("-number").values_list("kind", flat=True).first()
+    return last in PLAYBOOKS
 
 
 def archive(actor: Actor, thing: Any, reason: str) -> Any:

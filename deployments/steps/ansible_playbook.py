@@ -16,6 +16,7 @@ from deployments.steps import Launch, Piece, StepKind, playbooks, register
 from deployments.steps.hosterrors import HostsUnknown
 from deployments.work import WORKER, Work
 from tenants.models import Stack
+from tenants.models.stacks import HostsState
 
 PLAYBOOK, CHECK, ASK = "ansible.playbook", "ansible.check", "ansible.ask"
 INSTALLED, REMOVED = "installed", "removed"
@@ -73,10 +74,12 @@ def _note_on_stack(work: Work, stack: Stack, is_there: bool) -> None:
     if not run.uses_engine and stack.state_serial is None:
         # No state counts what this stack has: its hosts do.
         stack.resource_count = stack.hosts.living().count() if is_there else 0
+    if work.kind.hosts.from_output:
+        stack.hosts_state = HostsState.CONFIGURED if is_there else HostsState.MADE
     stack.save(
         update_fields=[
             "applied_inputs", "applied_release", "applied_at", "blueprint_digest", "has_drift",
-            "resource_count",
+            "resource_count", "hosts_state",
         ]
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ from deployments.steps import (  # noqa: F401  (they register themselves)
     asg_replace,
     backups,
     hosts_contact,
+    hosts_made,
     inputs_require,
     leftovers,
     parameters,

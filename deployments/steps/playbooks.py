@@ -14,11 +14,12 @@ from deployments import identity
 from deployments.errors import DeploymentError, EngineKilled
 from deployments.runner import ansible, workdir
 from deployments.runner.process import Exit
-from deployments.services.hosts import contact_label, require_hosts
+from deployments.services.hosts import contact_label, require_applied, require_hosts
 from deployments.steps import Launch, engine
 from deployments.steps import hosterrors as errors
 from deployments.work import Work
 from tenants import blueprints, inventory, secrets
+from tenants.hosts import checked_key
 from tenants.models import Host
 
 # What follows the word stands in the same paragraph.
@@ -60,10 +61,12 @@ def playbook_path(work: Work, params: Mapping[str, Any]) -> Path:
 def render(work: Work, params: Mapping[str, Any]) -> list[Host]:
     """Write all that a playbook needs into the run's folder; return the hosts.
 
-    Raises what `require_hosts` does, AnsibleMissing and PlaybookMissing.
+    Raises what `require_hosts` does, AnsibleMissing, PlaybookMissing, and InputsMoved.
     """
     require_ansible()
     hosts = require_hosts(work.stack)
+    if params.get("only_applied"):
+        require_applied(work.run, work.run.inputs)
     work.folder.make()
     blueprint = blueprints.load(work.run.blueprint)
     if not (work.folder.tf / blueprint.name / blueprints.MANIFEST).exists():
@@ -71,30 +74,25 @@ def render(work: Work, params: Mapping[str, Any]) -> list[Host]:
     playbook_path(work, params)
     place = place_of(work).make()
     only = {ONLY: params["only_hosts"]} if params.get("only_hosts") else None
-    document = inventory.render(hosts, work.kind.hosts, _private(place, hosts), only)
+    document = inventory.render(hosts, work.kind.hosts, _private(work, place, hosts), only)
     place.write_inventory(document)
     place.write_known_hosts({host.public_id: host.host_key for host in hosts})
-    ansible.write_values(place.variables, _values(work) | work.render(params.get("vars", {})))
+    ansible.write_values(place.variables, work.plain_inputs() | work.render(params.get("vars", {})))
     ansible.write_values(place.secrets, _secrets(work))
     return hosts
 
 
-def _private(place: ansible.Place, hosts: list[Host]) -> dict[str, dict[str, Any]]:
+def _private(work: Work, place: ansible.Place, hosts: list[Host]) -> dict[str, dict[str, Any]]:
     """Return how each host is reached, and write the keys that this needs."""
     found = {}
+    name = work.kind.hosts.ssh_key
+    common = checked_key(name, work.secret_values.get(name, ""))
     for host in hosts:
         found[host.name] = {"ansible_ssh_common_args": ansible.host_alias(host.public_id)}
-        if key := secrets.own(host):
+        if key := (common if host.is_made else secrets.own(host)):
             workdir.write_private(place.key(host.public_id), key.encode())
             found[host.name]["ansible_ssh_private_key_file"] = str(place.key(host.public_id))
     return found
-
-
-def _values(work: Work) -> dict[str, Any]:
-    """Return the plain inputs with the defaults, which Terraform knows from the HCL by itself."""
-    known = work.kind.variables.values()
-    defaults = {v.name: v.default for v in known if v.has_default and not v.sensitive}
-    return defaults | work.run.inputs
 
 
 def _secrets(work: Work) -> dict[str, Any]:

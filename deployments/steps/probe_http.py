@@ -13,6 +13,7 @@ from deployments.steps import Piece, StepKind, register
 from deployments.steps.errors import NotReady
 from deployments.steps.probing import NoAnswer, Probe, Stage, Way
 from deployments.work import Work
+from tenants import blueprints
 
 TIMEOUT_S = 3600
 # Often at first, when somebody watches; then as often as machines need that take half an hour.
@@ -47,12 +48,12 @@ class Told:
 
 
 def _probe(work: Work, params: Mapping[str, Any]) -> None:
-    url = work.render(params["url"])
+    url, verify = _target(work, params)
     if not url:
         return
     limit = float(params.get("timeout_s", TIMEOUT_S))
     try:
-        probe = Probe(url, _stages(url, params), _way(work), verify=params.get("verify_tls", True))
+        probe = Probe(url, _stages(url, params), _way(work), verify=verify)
     except NoAnswer as wrong:
         raise NotReady(url=url, stage=_("address"), limit=0, answer=wrong) from wrong
     began, told, turn = time.monotonic(), Told(probe.names), 0
@@ -63,6 +64,27 @@ def _probe(work: Work, params: Mapping[str, Any]) -> None:
             raise NotReady(url=url, stage=told.stage, limit=minutes, answer=told.problem)
         work.pause(PAUSES_S[min(turn, len(PAUSES_S) - 1)])
         turn += 1
+
+
+def _target(work: Work, params: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return what to ask, and whether its certificate is checked.
+
+    Without a name of its own `or_url` is asked: there is no name that a certificate could be for.
+    """
+    if params.get("or_url") and not all(_inputs_of(work, params["url"])):
+        return work.render(params["or_url"]), False
+    verify = params.get("verify_tls", True)
+    if isinstance(verify, Mapping):
+        inputs = work.plain_inputs()
+        verify = all(inputs.get(name) in values for name, values in verify.items())
+    return work.render(params["url"]), verify
+
+
+def _inputs_of(work: Work, template: str) -> list[Any]:
+    """Return the values of the inputs that a text looks up."""
+    inputs = work.plain_inputs()
+    names = (place.partition(".") for place in blueprints.places(template))
+    return [inputs.get(name) for root, _dot, name in names if root == "inputs"]
 
 
 def _stages(url: str, params: Mapping[str, Any]) -> list[Stage]:
@@ -109,7 +131,14 @@ register(
         pieces=(
             Piece("probe.http", gettext_lazy("Wait for an answer"), call=_probe, error_kind="step"),
         ),
-        params={"url": str, "status": int, "stages": list, "timeout_s": int, "verify_tls": bool},
+        params={
+            "url": str,
+            "or_url": str,
+            "status": int,
+            "stages": list,
+            "timeout_s": int,
+            "verify_tls": bool,
+        },
         cancel="stops at the next try",
         resume="begins again",
     )

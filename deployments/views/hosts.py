@@ -169,6 +169,7 @@ def host_list(request: HttpRequest, stack_id: str) -> HttpResponse:
         rules=rules,
         lines=lines_of(stack, rules),
         may_change=may_change,
+        may_add=may_change and rules is not None and not rules.from_output,
         inventory=_exported(stack, rules) if rules else "",
         contact=contact if may_change else None,
     )
@@ -241,9 +242,12 @@ def host_remove(request: HttpRequest, host_id: str) -> HttpResponse:
     host, _kind = _host(request, host_id)
     require(request, "destroy", host.stack)
     form = ReasonForm(request.POST)
-    if form.is_valid():
-        hosts.remove_host(from_request(request), host, form.cleaned_data["reason"])
-    return redirect("stack_hosts", host.stack.public_id)
+    if not form.is_valid():
+        return redirect("stack_hosts", host.stack.public_id)
+    actor, reason = from_request(request), form.cleaned_data["reason"]
+    if attempt(form, lambda: hosts.remove_host(actor, host, reason)) is not None:
+        return redirect("stack_hosts", host.stack.public_id)
+    return render(request, "deployments/host_pin.html", _context(host.stack, form=form, host=host))
 
 
 def inventory_read(request: HttpRequest, stack_id: str) -> HttpResponse:

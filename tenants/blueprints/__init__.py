@@ -37,7 +37,7 @@ from tenants.blueprints.registry import (
     load,
     names,
 )
-from tenants.blueprints.templates import LookupMissing, render
+from tenants.blueprints.templates import LookupMissing, places, render
 
 __all__ = [
     "MANIFEST",
@@ -70,6 +70,7 @@ __all__ = [
     "load",
     "missing",
     "names",
+    "places",
     "render",
     "unknown_steps",
 ]

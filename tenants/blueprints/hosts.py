@@ -23,13 +23,16 @@ class HostRules:
 
     Each group of `needs` must have a host. `variables`: variable of the inventory → attribute of
     its host. `peers`: variable → group; a host outside of the group is told the LAN address of
-    the group's first host.
+    the group's first host. With `from_output` the stack's own infrastructure makes the hosts: the
+    output of this name tells them. `ssh_key` is the secret input that lets the portal in there.
     """
 
     roles: Mapping[str, HostRole]
     needs: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     peers: Mapping[str, str] = field(default_factory=dict)
+    from_output: str = ""
+    ssh_key: str = ""
 
     @property
     def groups(self) -> list[str]:
@@ -56,7 +59,12 @@ def read(spec: Mapping[str, Any] | None) -> HostRules | None:
         for name, role in spec["roles"].items()
     }
     return HostRules(
-        roles, tuple(spec.get("needs", ())), spec.get("variables", {}), spec.get("peers", {})
+        roles,
+        tuple(spec.get("needs", ())),
+        spec.get("variables", {}),
+        spec.get("peers", {}),
+        spec.get("from_output", ""),
+        spec.get("ssh_key", ""),
     )
 
 

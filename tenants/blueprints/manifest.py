@@ -119,6 +119,8 @@ class Reader:
             hosts=hosts.read(spec.get("hosts")),
         )
         self._check_outputs(path, kind)
+        if kind.hosts:
+            self._check_hosts((*path, "hosts"), kind.hosts, variables, module.outputs)
         for group in hosts.unknown_groups(kind.hosts) if kind.hosts else ():
             self.flaw((*path, "hosts"), _("No role is in the group “%(group)s”."), group=group)
         if kind.needs_shared and name == "shared":
@@ -321,9 +323,30 @@ class Reader:
     def _check_outputs(self, path: lines.Path, kind: Kind) -> None:
         for i, name in enumerate(kind.outputs_shown):
             self.known((*path, "outputs_shown", i), name, kind.outputs, _("output"))
-        if kind.readiness:
-            where = (*path, "readiness", "url")
-            self._check_places(where, kind.readiness["url"], kind.variables, kind.outputs)
+        for key in ("url", "or_url") if kind.readiness else ():
+            where, template = (*path, "readiness", key), kind.readiness.get(key, "")
+            self._check_places(where, template, kind.variables, kind.outputs)
+        verify = (kind.readiness or {}).get("verify_tls")
+        for name in verify if isinstance(verify, dict) else ():
+            where = (*path, "readiness", "verify_tls", name)
+            self.known(where, name, kind.variables, _("variable"))
+
+    def _check_hosts(
+        self,
+        path: lines.Path,
+        rules: hosts.HostRules,
+        variables: Mapping[str, Variable],
+        outputs: Mapping[str, Output],
+    ) -> None:
+        if rules.from_output:
+            self.known((*path, "from_output"), rules.from_output, outputs, _("output"))
+        if not rules.ssh_key:
+            return
+        where = (*path, "ssh_key")
+        if not rules.from_output:
+            self.flaw(where, _("“ssh_key” is for hosts that come “from_output”."))
+        secret = [name for name, variable in variables.items() if variable.sensitive]
+        self.known(where, rules.ssh_key, secret, _("sensitive variable"))
 
     def known(self, path: lines.Path, name: str, known: Iterable[str], what: str) -> bool:
         """Tell whether a name is among those of the HCL; note it as a flaw where it is not."""

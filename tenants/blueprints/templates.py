@@ -10,6 +10,7 @@ from omlsaas.lib.refusals import Refusal
 
 ROOTS = (
     "inputs", "outputs", "secrets", "shared", "stack", "region", "params", "backups", "point",
+    "hosts",
 )  # fmt: skip
 _PLACE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)+")

@@ -82,6 +82,8 @@ class Host(OwnSecret, Archivable):
         validators=[PYTHON],
         help_text=_("Path on the host. Empty: Ansible looks for one."),
     )
+    # Made by the stack's own infrastructure: it is what the outputs say, by nobody's hand.
+    is_made = models.BooleanField(_("made with the stack"), default=False, editable=False)
     host_key = models.TextField(_("host key"), blank=True, editable=False)
     offered_key = models.TextField(_("offered host key"), blank=True, editable=False)
     pinned_at = models.DateTimeField(_("key confirmed"), null=True, editable=False)

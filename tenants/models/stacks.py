@@ -30,6 +30,15 @@ class Condition(models.TextChoices):
     IN_SERVICE = "in_service", _("In service")
 
 
+class HostsState(models.TextChoices):
+    """How far the hosts are that a stack's own infrastructure made; empty without any."""
+
+    NONE = "", "–"
+    MADE = "made", _("Never configured")
+    CONFIGURED = "configured", _("Configured")
+    BEHIND = "behind", _("Not configured as wanted")
+
+
 class StackQuerySet(RegionScoped):
     """Stacks, as far as somebody may see them."""
 
@@ -86,6 +95,14 @@ class Stack(models.Model):
     # when, digest and serial of that state, what can be imported, machines by component.
     adoption = models.JSONField(_("adopted"), null=True, blank=True)
     has_drift = models.BooleanField(_("drift"), default=False)
+    hosts_state = models.CharField(
+        _("made hosts"),
+        max_length=16,
+        choices=HostsState.choices,
+        default=HostsState.NONE,
+        blank=True,
+        editable=False,
+    )
     is_auto_apply = models.BooleanField(_("apply without confirmation"), default=False)
     is_auto_destroy = models.BooleanField(
         _("… even when something is destroyed"),
@@ -156,6 +173,11 @@ class Stack(models.Model):
     def is_installed(self) -> bool:
         """Tell whether the state holds resources."""
         return self.resource_count > 0
+
+    @property
+    def awaits_configuring(self) -> bool:
+        """Tell whether its infrastructure stands and the hosts in there are not configured."""
+        return self.hosts_state in (HostsState.MADE, HostsState.BEHIND)
 
     @property
     def is_adopted(self) -> bool:

@@ -42,13 +42,14 @@ def machines(tmp_path_factory):
 
 
 @pytest.fixture
-def acme(settings, places, machines, worker, tmp_path) -> Hosted:
+def acme(settings, places, machines, worker, tmp_path, answering) -> Hosted:
     """Return the tenant acme whose hosts are known; nothing of it is installed."""
     settings.BLUEPRINT_ROOT = HCL
     settings.INSTANCES_REMOTE = str(tmp_path / "instances.git")
     actor = actors.system("test")
     tenant = services.create_tenant(
-        actor, name="acme", region=make_region(slug="site"), blueprint="omnileads-hosts",
+        actor, name="acme", region=make_region(slug="site", probe=answering),
+        blueprint="omnileads-hosts",
         time_zone="America/Argentina/Cordoba",
     )  # fmt: skip
     for name, value in SECRETS.items():

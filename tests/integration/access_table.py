@@ -291,6 +291,7 @@ ADMIN_MODELS = {
     "notices_notice": False,
     "notices_subscription": False,
     "tenants_apitoken": False,
+    "tenants_apitokenplace": False,
     "tenants_auditanchor": False,
     "tenants_auditcursor": False,
     "tenants_auditentry": False,

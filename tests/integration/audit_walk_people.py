@@ -10,7 +10,7 @@ from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.utils import timezone
 
-from deployments.models import Run, StandingGrant
+from deployments.models import Approval, Run, StandingGrant
 from deployments.services import ephemeral
 from deployments.services.approvalerrors import NeedsSecondPerson
 from deployments.services.decisions import confirm_run
@@ -91,7 +91,8 @@ def _waiting_for_ada(w: World) -> Run:
 
 def _second(w: World) -> tuple[Args, dict[str, Any], Any]:
     run = _waiting_for_ada(w)
-    return (run.public_id,), {"second_reason": "seen", "digest": "d" * 64}, run
+    digest = Approval.objects.get(run=run).digest
+    return (run.public_id,), {"second_reason": "seen", "digest": digest}, run
 
 
 def _with_end(w: World, **more: Any) -> Any:
@@ -118,7 +119,7 @@ def _grant(w: World) -> tuple[Args, dict[str, Any], Any]:
 
 def _granted(w: World) -> StandingGrant:
     return StandingGrant.objects.create(
-        region=w.lab.region, stack=w.stack, may_destroy=True, reason="r", granted_by="Erin",
+        region=w.stack.region, stack=w.stack, may_destroy=True, reason="r", granted_by="Erin",
         ends_at=timezone.now() + timedelta(days=1),
     )  # fmt: skip
 
@@ -137,12 +138,6 @@ PEOPLE: dict[str, Act] = {
     "approval_policy": Act("approval.policy", _rule),
     "run_approve": Act("approval.approve", _second),
     "run_reject": Act("approval.reject", _second),
-    "stack_end": Act("stack.ephemeral", _ending),
-    "stack_keep": Act("stack.ephemeral", _of(_with_end, reason="r")),
-    "grant_new": Act("grant.create", _grant),
-    "grant_revoke": Act(
-        "grant.revoke", lambda w: ((_granted(w).public_id,), {"reason": "r"}, None)
-    ),
     "inbox_settings": Act("subscription.create", lambda w: ((), _LISTEN, w.ada)),
     "subscription_end": Act(
         "subscription.remove", lambda w: ((_listening(w).public_id,), {}, w.ada)
@@ -166,6 +161,16 @@ PEOPLE: dict[str, Act] = {
     "invitation_resend": Act("invitation.resend", _of(lambda w: make_invitation("a@example.com"))),
     "invitation_revoke": Act(
         "invitation.revoke", _of(lambda w: make_invitation("b@example.com"), reason="r")
+    ),
+}
+
+# Stacks that stand for a while need a blueprint without what holds data.
+EPHEMERAL: dict[str, Act] = {
+    "stack_end": Act("stack.ephemeral", _ending),
+    "stack_keep": Act("stack.ephemeral", _of(_with_end, reason="r")),
+    "grant_new": Act("grant.create", _grant),
+    "grant_revoke": Act(
+        "grant.revoke", lambda w: ((_granted(w).public_id,), {"reason": "r"}, None)
     ),
 }
 

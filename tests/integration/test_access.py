@@ -93,7 +93,7 @@ def test_forms_are_refused_without_the_csrf_token(world: World, name: str):
 
 def parts(name: str) -> tuple[str, str]:
     """Return the model that an address of the administration belongs to, and what it does."""
-    model = next((m for m in ADMIN_MODELS if name.startswith(f"{m}_")), "")
+    model = max((m for m in ADMIN_MODELS if name.startswith(f"{m}_")), key=len, default="")
     return model, name.removeprefix(f"{model}_")
 
 

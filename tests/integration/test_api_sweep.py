@@ -103,8 +103,8 @@ ROUTES: dict[str, Route] = {
     "list_workers": everybody(),
     "get_release": everybody(),
     # The narrow token's tenant lies in this region and environment; nothing else there is its.
-    "get_region": Route(404, 200, 200, 200, 200),
-    "get_environment": Route(404, 200, 200, 200, 200),
+    "get_region": Route(404, 200, 200, 200, 404),
+    "get_environment": Route(404, 200, 200, 200, 404),
     "get_tenant": Route(404, 200, 200, 200, 404),
     "get_stack": Route(404, 200, 200, 200, 404),
     "list_actions": Route(404, 200, 200, 200, 404),
@@ -117,10 +117,10 @@ ROUTES: dict[str, Route] = {
     # This run made no plan.
     "get_plan": Route(404, 404, 404, 404, 404),
     "create_region": Route(403, 403, 403, 201, 403, NEW_REGION),
-    "change_region": Route(404, 403, 403, 200, 403, said(title="There")),
-    "ask_region": Route(404, 403, 200, 200, 403),
+    "change_region": Route(404, 403, 403, 200, 404, said(title="There")),
+    "ask_region": Route(404, 403, 200, 200, 404),
     # Things stand there.
-    "archive_region": Route(404, 403, 403, 409, 403, WHY),
+    "archive_region": Route(404, 403, 403, 409, 404, WHY),
     "create_environment": Route(
         422,
         403,
@@ -129,7 +129,7 @@ ROUTES: dict[str, Route] = {
         403,
         lambda ids: {"name": "sharednew", "blueprint": "lab", "region": ids["region_id"]},
     ),
-    "archive_environment": Route(404, 403, 409, 409, 403, WHY),
+    "archive_environment": Route(404, 403, 409, 409, 404, WHY),
     "create_release": Route(
         403, 403, 403, 422, 403, said(blueprint="lab", name="2", components={"nothing": "1"})
     ),

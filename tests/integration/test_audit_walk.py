@@ -34,7 +34,7 @@ from tests.integration.audit_walk import (
     World,
     make_world,
 )
-from tests.integration.audit_walk_people import IN_STEPS, PEOPLE, SHOWS
+from tests.integration.audit_walk_people import EPHEMERAL, IN_STEPS, PEOPLE, SHOWS
 from tests.integration.test_adoption import (  # noqa: F401 fixtures
     environment,
     region,
@@ -113,7 +113,7 @@ def routes(prefix: str = "") -> dict[str, Any]:
 
 def test_every_address_stands_in_a_table() -> None:
     known = set(ROUTES) | set(HOST_ROUTES) | set(READS) | APART
-    known |= set(PEOPLE) | IN_STEPS | set(SHOWS)
+    known |= set(PEOPLE) | set(EPHEMERAL) | IN_STEPS | set(SHOWS)
     assert set(routes()) - known == set(), "give the new address a row in audit_walk.py"
     assert known - set(routes()) == set(), "these addresses are no more"
 
@@ -130,15 +130,18 @@ def test_every_post_about_people_and_notices_leaves_its_entry(lab, settings) -> 
     assert walk(make_world(lab), PEOPLE, origin="portal") == {}
 
 
-def test_every_post_of_hosts_leaves_its_entry(throw_away) -> None:
+def test_every_post_of_hosts_and_stacks_for_a_while_leaves_its_entry(throw_away) -> None:
     tenant = services.create_tenant(
         actors.system("test"), name="acme", region=make_region(), blueprint="hosted"
     )
     world = World(None, make_user("ada", role="admin"))
     world.browser.force_login(world.ada)
-    for name, act in HOST_ROUTES.items():
+    plain = services.create_tenant(
+        actors.system("test"), name="demo", region=tenant.region, blueprint="plain"
+    )
+    for name, act in {**HOST_ROUTES, **EPHEMERAL}.items():
         with undone():
-            vars(world)["stack"] = tenant.stack
+            vars(world)["stack"] = (plain if name in EPHEMERAL else tenant).stack
             where = lambda args, name=name: reverse(name, args=args)  # noqa: E731
             assert leaves(world, where, act, origin="portal") == "", name
 

@@ -455,3 +455,24 @@ def test_hostile_text_is_shown_as_text(client):
     client.force_login(owner)
     page = client.get(reverse("inbox")).content.decode()
     assert "&lt;script&gt;x" in page and "<script>x" not in page
+
+
+def test_who_is_asked_for_and_who_decided_are_told(lab):
+    from deployments.models import Approval
+    from deployments.services import approve_run
+    from tests.factories import with_four_eyes
+    from tests.integration.test_approvals import asked, dangerous
+
+    with_four_eyes()
+    stack = lab.stack("acme")
+    author, second = make_user(role="operator"), make_user(role="approver", over=stack)
+    services.subscribe(TEST, second, events=["approval.asked"], over=stack)
+    services.subscribe(TEST, author, events=["approval.decided"])
+    run = dangerous(stack, author)
+    asked(author, run)
+    opened = Approval.objects.get(run=run)
+    approve_run(actors.from_user(second, origin="test"), run, reason="seen", digest=opened.digest)
+    fanout.hand_on()
+    told = set(Notice.objects.values_list("user__username", "event"))
+    assert (second.username, "approval.asked") in told
+    assert (author.username, "approval.decided") in told

@@ -238,6 +238,11 @@ variable "postgres_ssl" {
   type        = bool
   default     = false
   nullable    = false
+
+  validation {
+    condition     = !var.postgres_ssl || var.postgres_host != ""
+    error_message = "TLS is for a managed PostgreSQL: give its address, too."
+  }
 }
 
 variable "postgres_ha" {
@@ -245,6 +250,11 @@ variable "postgres_ha" {
   type        = bool
   default     = false
   nullable    = false
+
+  validation {
+    condition     = !var.postgres_ha || (var.postgres_host != "" && var.postgres_ro_host != "")
+    error_message = "A replica is for a managed PostgreSQL: give its address and the replica's."
+  }
 }
 
 variable "postgres_ro_host" {
