@@ -17,7 +17,10 @@ from tenants.models import ApiToken, Release
 from tests import factories
 
 pytestmark = pytest.mark.django_db
-WHO = ("anonymous", "outsider", "viewer", "operator", "admin", "expired", "narrow")
+WHO = (
+    "anonymous", "outsider", "customer", "viewer", "operator", "approver", "admin", "expired",
+    "narrow",
+)  # fmt: skip
 
 
 @dataclass
@@ -50,6 +53,8 @@ def world(db: None) -> World:
         "outsider": factories.make_user("olga", role="operator", over=factories.make_region()),
         "viewer": factories.make_user("vera", role="viewer", over=region),
         "operator": factories.make_user("oscar", role="operator", over=region),
+        "approver": factories.make_user("erin", role="approver", over=region),
+        "customer": factories.make_user("carol", role="viewer", over=tenant),
         "admin": factories.make_user("ada", role="admin"),
     }
     world.tokens = {who: factories.make_token(user)[1] for who, user in people.items()}
@@ -67,7 +72,8 @@ def world(db: None) -> World:
 class Route:
     """What a route answers an outsider, a viewer, an operator, an admin and a narrow token.
 
-    Strangers and expired tokens always get 401.
+    Strangers and expired tokens always get 401. An approver is answered as an operator, a customer
+    (viewer of one tenant) as a viewer, where nothing else is said.
     """
 
     outsider: int
@@ -77,6 +83,15 @@ class Route:
     narrow: int
     body: Callable[[dict[str, str]], dict[str, Any]] | None = None
     ids: dict[str, str] = field(default_factory=dict)
+    approver: int = 0
+    customer: int = 0
+
+    def expected(self, who: str) -> int:
+        """Return what this caller is answered."""
+        if who in ("anonymous", "expired"):
+            return 401
+        instead = {"approver": self.operator, "customer": self.viewer}
+        return getattr(self, who) or instead[who]
 
 
 def everybody(**more: Any) -> Route:
@@ -103,8 +118,8 @@ ROUTES: dict[str, Route] = {
     "list_workers": everybody(),
     "get_release": everybody(),
     # The narrow token's tenant lies in this region and environment; nothing else there is its.
-    "get_region": Route(404, 200, 200, 200, 404),
-    "get_environment": Route(404, 200, 200, 200, 404),
+    "get_region": Route(404, 200, 200, 200, 404, customer=404),
+    "get_environment": Route(404, 200, 200, 200, 404, customer=404),
     "get_tenant": Route(404, 200, 200, 200, 404),
     "get_stack": Route(404, 200, 200, 200, 404),
     "list_actions": Route(404, 200, 200, 200, 404),
@@ -117,10 +132,10 @@ ROUTES: dict[str, Route] = {
     # This run made no plan.
     "get_plan": Route(404, 404, 404, 404, 404),
     "create_region": Route(403, 403, 403, 201, 403, NEW_REGION),
-    "change_region": Route(404, 403, 403, 200, 404, said(title="There")),
-    "ask_region": Route(404, 403, 200, 200, 404),
+    "change_region": Route(404, 403, 403, 200, 404, said(title="There"), customer=404),
+    "ask_region": Route(404, 403, 200, 200, 404, customer=404),
     # Things stand there.
-    "archive_region": Route(404, 403, 403, 409, 404, WHY),
+    "archive_region": Route(404, 403, 403, 409, 404, WHY, customer=404),
     "create_environment": Route(
         422,
         403,
@@ -129,7 +144,7 @@ ROUTES: dict[str, Route] = {
         403,
         lambda ids: {"name": "sharednew", "blueprint": "lab", "region": ids["region_id"]},
     ),
-    "archive_environment": Route(404, 403, 409, 409, 404, WHY),
+    "archive_environment": Route(404, 403, 409, 409, 404, WHY, customer=404),
     "create_release": Route(
         403, 403, 403, 422, 403, said(blueprint="lab", name="2", components={"nothing": "1"})
     ),
@@ -169,7 +184,7 @@ ROUTES: dict[str, Route] = {
 
 
 # Nothing waits for a second person.
-DECIDING = Route(404, 403, 403, 409, 404, WHY, PLANNED)
+DECIDING = Route(404, 403, 403, 409, 404, WHY, PLANNED, approver=409)
 ROUTES |= {"approve_run": DECIDING, "reject_run": DECIDING}
 
 
@@ -204,7 +219,7 @@ def test_routes_answer_by_token(world: World, who: str, settings):
         with transaction.atomic():
             response = getattr(client, method)(path.format(**ids), **more)
             transaction.set_rollback(True)
-        expected[name] = 401 if who in ("anonymous", "expired") else getattr(route, who)
+        expected[name] = route.expected(who)
         found[name] = response.status_code
         assert response["X-Request-ID"] == f"sweep-{name}"
         if response.status_code >= 400:
