@@ -98,6 +98,9 @@ class Booted(Sshd):
         # What this machine keeps for its own people is no part of a fresh host.
         (self.root / "root" / ".bashrc").unlink(missing_ok=True)
         (self.root / "root" / ".profile").unlink(missing_ok=True)
+        # A cluster of PostgreSQL that this machine has would start with the tenant's own unit.
+        generators = self.root / "usr/lib/systemd/system-generators"
+        (generators / "postgresql-generator").unlink(missing_ok=True)
 
     def _install_double(self) -> None:
         """Install the double as the package that a playbook asks for."""

@@ -164,8 +164,9 @@ def test_the_life_of_a_tenant_on_two_hosts(acme, worker, machines):  # noqa: PLR
 def test_a_tag_that_does_not_exist_is_told(acme, worker):
     change(acme, rtpengine_version="not-there")
     run = do(worker, acme.queue("install"))
-    assert (run.status, run.error["code"]) == (S.ERRORED, "PlaybookFailed"), log_of(run)
+    assert (run.status, run.error["code"]) == (S.ERRORED, "ImageMissing"), log_of(run)
     assert "voice-one" in run.error_text and "Fetch the image" in run.error_text
+    assert "Choose a tag" in run.error_text
     assert "manifest unknown" in log_of(run)
     assert acme.stack().condition == "errored" and not acme.stack().is_installed
 
