@@ -5,6 +5,7 @@ through is looked through meanwhile and afterwards, the processes of that host t
 a double.
 """
 
+import shlex
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from tests import nspawnhosts
 from tests.acceptance.conftest import Planted
 from tests.acceptance.test_hosts_secrets import KeyLines
-from tests.acceptance.test_secrets_sweep import SEEDS, Story, fields_of
+from tests.acceptance.test_secrets_sweep import SEEDS, ProcessWatch, Story, fields_of
 from tests.markers import Marker, contents, files_below
 from tests.portal import wait_for
 
@@ -107,7 +108,7 @@ class HostStory(Story):
     def wait(self, run: str, status: str) -> None:
         """Wait until a run stands there."""
         ends = {status, "errored", "lost", "canceled", "discarded"}
-        wait_for(lambda: self.status(run) in ends, 300, f"{run} {status}")
+        wait_for(lambda: self.status(run) in ends, 180, f"{run} {status}")
         assert self.status(run) == status, self.admin.get(f"/runs/{run}/log").text[-3000:]
 
     def files(self, *, live: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -217,6 +218,20 @@ def test_the_run_was_looked_at_while_it_was_at_work(story):
     assert "ssh" in story.processes.programs
     assert "Ensure the certificate" in b"".join(story.frames).decode()
     assert f"/runs/{story.run}/log" in story.pages and len(story.pages) > 40
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_secret_shown_by_a_process_of_the_host_would_be_found(number, story):
+    needle = max(story.secrets[number].needles, key=len).decode()
+    script = story.machine.root / "etc" / "show"
+    script.write_text(f"sh -c 'sleep 2; :' {shlex.quote(needle)}\n")
+    watch = ProcessWatch(story.secret, story.keys)
+    try:
+        story.machine.run("sh /etc/show")
+        assert any("sleep 2" in line for line in watch.command_lines)
+    finally:
+        watch.stop()
+        script.unlink()
 
 
 def test_a_key_that_was_left_would_be_found(story):
