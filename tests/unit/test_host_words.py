@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from deployments.runner.callbacks import json_lines
 from deployments.steps import playbooks
 
 WORDS = {
@@ -52,3 +53,25 @@ def test_other_words_are_told_as_they_are_unless_there_was_no_way_to_the_host():
     assert type(meaning("boom")).__name__ == "PlaybookFailed"
     assert "boom" in str(meaning("boom")) and "Do it" in str(meaning("boom"))
     assert type(meaning("Connection refused", unreachable=1)).__name__ == "HostUnreachable"
+
+
+def test_why_a_module_did_not_run_at_all_is_told_and_not_that_it_did_not():
+    """What Ansible has of a host without sudo when it gathers facts."""
+    of_module = {
+        "failed": True,
+        "module_stderr": "/bin/sh: 1: sudo: not found\n",
+        "module_stdout": "",
+        "msg": "Module result deserialization failed: No start of json char found",
+    }
+    told = {
+        "failed_modules": {"ansible.legacy.setup": of_module},
+        "msg": "The following modules failed to execute: ansible.legacy.setup.",
+    }
+    said = []
+    module = json_lines.CallbackModule()
+    module.tell = lambda *_words, **facts: said.append(facts["diagnostic"])
+    task = SimpleNamespace(get_path=lambda: "install.yml:4", get_name=lambda: "Gathering Facts")
+    host = SimpleNamespace(get_name=lambda: "core-one")
+    module._diagnose(SimpleNamespace(result=told, host=host, task=task))
+    assert said[0]["summary"] == "/bin/sh: 1: sudo: not found"
+    assert type(meaning(said[0]["summary"])).__name__ == "SudoRefused"

@@ -201,6 +201,8 @@ class CallbackModule(CallbackBase):
         """Tell a failure as Terraform tells an error: summary, detail, whose, where."""
         told, host = result.result, result.host.get_name()
         failed = [one for one in told.get("results", ()) if one.get("failed")]
+        # Gathering facts says itself only which modules failed; why is in what each of them said.
+        failed = failed or list((told.get("failed_modules") or {}).values())
         summary, place = _first(failed[0] if failed else told), self._place(result.task)
         file, _colon, line = place.rpartition(":")
         detail = _detail(failed or [told])
@@ -219,6 +221,9 @@ def _first(told: dict[str, Any]) -> str:
     """Return the first line of what a result says."""
     if "censored" in told:
         return str(told["censored"])
+    # A module that did not run at all: why stands in the last line, not in Ansible's own words.
+    if words := str(told.get("module_stderr") or "").strip():
+        return words.split("\n")[-1]
     text = str(told.get("msg") or told.get("stderr") or told.get("stdout") or "it failed").strip()
     return text.split("\n")[0] or "it failed"
 
