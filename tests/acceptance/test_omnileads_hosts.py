@@ -16,7 +16,7 @@ from tests.hosted import Hosted, do, log_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(bool(nspawnhosts.why_not()), reason=nspawnhosts.why_not()),
 ]
 S = RunStatus
@@ -45,6 +45,7 @@ def machines(tmp_path_factory):
 def acme(settings, places, machines, worker, tmp_path) -> Hosted:
     """Return the tenant acme whose hosts are known; nothing of it is installed."""
     settings.BLUEPRINT_ROOT = HCL
+    settings.SILENCE_TIMEOUT_S = nspawnhosts.SILENCE_S
     settings.INSTANCES_REMOTE = str(tmp_path / "instances.git")
     actor = actors.system("test")
     tenant = services.create_tenant(

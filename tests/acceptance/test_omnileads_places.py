@@ -31,7 +31,7 @@ from tests.hosted import Hosted, do, log_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(bool(nspawnhosts.why_not()), reason=nspawnhosts.why_not()),
 ]
 S = RunStatus
@@ -57,6 +57,7 @@ def machines(tmp_path_factory):
 def acme(settings, places, machines, worker, tmp_path) -> Hosted:
     """Return the tenant acme with one known host for everything; after it the worker is clean."""
     settings.BLUEPRINT_ROOT = HCL
+    settings.SILENCE_TIMEOUT_S = nspawnhosts.SILENCE_S
     settings.INSTANCES_REMOTE = str(tmp_path / "instances.git")
     actor = actors.system("test")
     tenant = services.create_tenant(
@@ -278,6 +279,13 @@ def test_certbot_gets_it_renews_it_and_goes(served, worker, machines):
     run = do(worker, served.queue("certificate"))
     assert run.status == S.ERRORED and used(core) == kept
     assert "Challenge failed for domain refused" in run.error_text and "port 80" in run.error_text
+    # -- uninstall leaves account and certificates, unless it is told that data goes, too
+    account = core.root / "etc/omnileads/letsencrypt"
+    applied(worker, served.queue("uninstall"))
+    assert (account / "live" / NAME).exists() and not (core.root / CERTS).exists()
+    assert not (core.root / "etc/systemd/system/oml-certificate.timer").exists()
+    applied(worker, served.queue("uninstall", params={"remove_data": True}))
+    assert not account.exists()
 
 
 # -- bad hosts -----------------------------------------------------------------------------------
@@ -302,7 +310,7 @@ def test_a_user_who_may_not_become_root_is_told(acme, worker, machines, has_sudo
 
 
 @pytest.mark.parametrize("where", ["etc/default", "etc/systemd/system"])
-def test_a_full_disk_is_told_and_the_next_run_goes_on(acme, worker, machines, where):
+def test_a_full_disk_is_told_with_the_next_step(acme, worker, machines, where):
     core = machines["core-one"]
     core.run(
         f"mkdir -p /etc/omnileads && cp -a /{where} /var/tmp/kept"
