@@ -89,7 +89,11 @@ def read(text: str, rules: HostRules) -> tuple[list[dict[str, Any]], dict[str, A
     members, variables = _walk(every)
     if not members:
         raise InventoryUnreadable(why=_("it names no host."))
-    return [_host(name, told, rules) for name, told in members.items()], variables
+    asked = {
+        group for v, group in rules.peers.items() if any(v in told for told in members.values())
+    }
+    asked |= set(rules.needs)
+    return [_host(name, told, rules, asked) for name, told in members.items()], variables
 
 
 def _walk(every: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
@@ -107,8 +111,8 @@ def _walk(every: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str
     return members, dict(every.get("vars") or {})
 
 
-def _host(name: str, told: dict[str, Any], rules: HostRules) -> dict[str, Any]:
-    role = _role(name, told, rules)
+def _host(name: str, told: dict[str, Any], rules: HostRules, asked: set[str]) -> dict[str, Any]:
+    role = _role(name, told, rules, asked)
     if not told.get(ADDRESS):
         text = _("%(name)s has no %(key)s.") % {"name": name, "key": ADDRESS}
         raise InventoryUnreadable(why=text)
@@ -126,15 +130,16 @@ def _host(name: str, told: dict[str, Any], rules: HostRules) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _role(name: str, told: dict[str, Any], rules: HostRules) -> str:
+def _role(name: str, told: dict[str, Any], rules: HostRules, asked: set[str]) -> str:
     """Return the role whose groups are the host's.
 
     Where an inventory has no groups, a host is what no other host's address is told to it of:
-    a host that is told where the voice host is, is not the voice host.
+    a host that is told where the voice host is, is not the voice host. Only groups that are
+    `asked` for count: the needed ones, and those of which any host of the inventory is told.
     """
     groups = {group for group in told["groups"] if group in rules.groups}
     if not groups:
-        groups = {group for variable, group in rules.peers.items() if variable not in told}
+        groups = {g for variable, g in rules.peers.items() if g in asked and variable not in told}
     found = [r.name for r in rules.roles.values() if set(r.groups) == groups]
     if len(found) != 1:
         text = _("what %(name)s is cannot be told. Put it into one of the groups %(known)s.")

@@ -17,6 +17,9 @@ from pathlib import Path
 from tests.sshhosts import CONFIG, SSHD, Sshd, free_port, make_key
 
 DOUBLE = Path(__file__).parent / "bins" / "podman"
+# Nothing on such a host may be silent for longer: what hangs is a failure, soon.
+SILENCE_S = 90
+COMMAND_S = 60
 TARGET = """[Unit]
 Description=What a host of a test needs
 Requires=basic.target oml-sshd.service
@@ -98,6 +101,9 @@ class Booted(Sshd):
         # What this machine keeps for its own people is no part of a fresh host.
         (self.root / "root" / ".bashrc").unlink(missing_ok=True)
         (self.root / "root" / ".profile").unlink(missing_ok=True)
+        # A cluster of PostgreSQL that this machine has would start with the tenant's own unit.
+        generators = self.root / "usr/lib/systemd/system-generators"
+        (generators / "postgresql-generator").unlink(missing_ok=True)
 
     def _install_double(self) -> None:
         """Install the double as the package that a playbook asks for."""
@@ -127,6 +133,7 @@ class Booted(Sshd):
              "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
              "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5", "root@127.0.0.1", command],
             capture_output=True, text=True, check=check, stdin=subprocess.DEVNULL,
+            timeout=COMMAND_S,
         )  # fmt: skip
 
     def is_active(self, unit: str) -> bool:
@@ -152,7 +159,7 @@ class Booted(Sshd):
 
 
 def _run(*argv: str) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=COMMAND_S)
     assert done.returncode == 0, (argv, done.stdout, done.stderr)
 
 

@@ -42,6 +42,7 @@ _TEXTS = {
     "diagnostic": ("summary", "detail", "address", "place"),
     "ansible_play": ("play",),
     "ansible_task": ("task", "place"),
+    "ansible_told": ("about", "text"),
 }
 _BY_LEVEL = {"error": RED, "warn": YELLOW}
 _BY_ACTION = {"delete": RED, "replace": RED, "create": GREEN, "update": YELLOW}
@@ -252,6 +253,11 @@ def _nothing(message: dict) -> dict:
     return {}
 
 
+def _told(message: dict) -> dict:
+    texts = {name: _text(message.get(name)) for name in ("host", "about", "text")}
+    return {**texts, "is_loud": message.get("is_loud") is True}
+
+
 _EVENTS: dict[str, Callable[[dict], dict]] = {
     "version": _version,
     "planned_change": _change,
@@ -262,6 +268,7 @@ _EVENTS: dict[str, Callable[[dict], dict]] = {
     "ansible_task": _task,
     "ansible_result": _result,
     "ansible_stats": _nothing,
+    "ansible_told": _told,
     **dict.fromkeys(
         (
             "refresh_start",

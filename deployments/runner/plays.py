@@ -10,6 +10,7 @@ from .projection import MAX_DIAGNOSTICS, MAX_TEXT
 MAX_HOSTS = 1_000
 MAX_TASKS = 1_000
 MAX_BARS = 2_000
+MAX_NOTES = 100
 # A shorter time is no bar, unless something happened in it.
 NOTABLE_S = 0.2
 COUNTERS = ("ok", "changed", "failed", "unreachable", "skipped", "ignored")
@@ -19,7 +20,8 @@ class Plays:
     """The state of one playbook as its events tell it; `version` grows with every change.
 
     hosts: one row for each: host, place (from 0), its counters, status (ok, changed, and failed or
-    unreachable for good), ended. tasks: number, name, play, at. bars: [host's place, task's
+    unreachable for good), ended. notes: what the playbook told of a
+    host: host, about, text, is_loud. tasks: number, name, play, at. bars: [host's place, task's
     number, began, ended, status], those that took a while or did something. All are bounded.
     """
 
@@ -33,6 +35,7 @@ class Plays:
         self.bars: list[list] = []
         self.more_bars = 0
         self.more_hosts = 0
+        self.notes: list[dict] = []
         self.diagnostics: list[dict] = []
         self.more_diagnostics = 0
         self.is_summed_up = False
@@ -55,7 +58,8 @@ class Plays:
         kept = {name: value for name, value in vars(self).items() if name[0] != "_"}
         return {**kept, "hosts": [dict(row) for row in self._hosts.values()],
                 "bars": [list(bar) for bar in self.bars], "totals": dict(self.totals),
-                "tasks": list(self.tasks), "diagnostics": list(self.diagnostics)}  # fmt: skip
+                "tasks": list(self.tasks), "notes": list(self.notes),
+                "diagnostics": list(self.diagnostics)}  # fmt: skip
 
     def _begin_play(self, event: dict) -> None:
         self.play = event["play"]
@@ -97,6 +101,11 @@ class Plays:
     def _sum_up(self, event: dict) -> None:
         self.is_summed_up = True
 
+    def _note(self, event: dict) -> None:
+        if len(self.notes) < MAX_NOTES:
+            kept = {name: event[name][:MAX_TEXT] for name in ("host", "about", "text")}
+            self.notes.append({**kept, "is_loud": event["is_loud"]})
+
     def _diagnose(self, event: dict) -> None:
         if len(self.diagnostics) >= MAX_DIAGNOSTICS:
             self.more_diagnostics += 1
@@ -109,6 +118,7 @@ class Plays:
         "ansible_task": _begin_task,
         "ansible_result": _count,
         "ansible_stats": _sum_up,
+        "ansible_told": _note,
         "diagnostic": _diagnose,
     }
 

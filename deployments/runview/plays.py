@@ -15,6 +15,7 @@ from deployments.models import Run, RunStep
 from deployments.runview.timeline import WIDTH, grid_lines, scale, tick_label
 from deployments.runview.words import lasted, moment
 from tenants.blueprints.stepkinds import PLAYBOOKS
+from tenants.models import Stack
 
 HOSTS_SHOWN = 60
 TONES = {
@@ -38,6 +39,7 @@ class Plays:
     counts: list[tuple[str, int, str]]
     hosts: list[dict[str, Any]]
     more: int
+    notes: list[dict[str, Any]]
 
 
 def plays_of(run: Run, steps: Sequence[RunStep], titles: Mapping[str, Any]) -> list[Plays]:
@@ -47,6 +49,15 @@ def plays_of(run: Run, steps: Sequence[RunStep], titles: Mapping[str, Any]) -> l
         if step.kind in PLAYBOOKS and step.progress.get("hosts"):
             found.append(_plays(run, step, titles.get(step.kind, step.kind)))
     return found
+
+
+def last_notes(stack: Stack) -> list[dict[str, Any]]:
+    """Return what playbooks told last of the stack's hosts."""
+    told = RunStep.objects.filter(
+        run__stack=stack, kind__in=PLAYBOOKS, progress__notes__0__isnull=False
+    )
+    latest = told.order_by("-pk").values_list("progress__notes", flat=True).first()
+    return latest or []
 
 
 def _plays(run: Run, step: RunStep, title: Any) -> Plays:
@@ -70,6 +81,7 @@ def _plays(run: Run, step: RunStep, title: Any) -> Plays:
         ticks=[tick_label(n * tick, tick < 1) for n in range(round(span / tick))],
         counts=_counts(told["totals"]),
         hosts=hosts,
+        notes=list(told.get("notes", ())),
         more=max(0, len(hosts) - HOSTS_SHOWN) + int(told.get("more_hosts", 0)),
     )
 

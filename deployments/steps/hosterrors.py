@@ -78,6 +78,26 @@ class HostDiskFull(DeploymentError):
     )
 
 
+class ImageMissing(DeploymentError):
+    """The registry has no such image, or shows it to nobody."""
+
+    message = _(
+        "%(host)s gets no such image from the registry (“%(task)s”): %(summary)s. Choose a tag "
+        "that exists in the inputs (or the release), then run this again: what is done already is "
+        "left as it is."
+    )
+
+
+class RegistryMute(DeploymentError):
+    """The registry does not answer to a host, or wants it to wait."""
+
+    message = _(
+        "%(host)s cannot fetch an image, as the registry does not serve it (“%(task)s”): "
+        "%(summary)s. Look whether the host reaches the registry and whether that has a limit, "
+        "then run this again."
+    )
+
+
 class PythonUnsuitable(DeploymentError):
     """The host's Python is none that Ansible can use."""
 

@@ -36,7 +36,12 @@ _MEANINGS: tuple[tuple[str, type[DeploymentError]], ...] = (
      errors.HostSignInRefused),
     (r"[Mm]issing sudo password|a password is required|is not in the sudoers|"
      r"not allowed to execute|sudo: .*(command )?not found", errors.SudoRefused),
-    (r"No space left on device|Disk quota exceeded", errors.HostDiskFull),
+    (r"(?i)No space left on device|Disk quota exceeded", errors.HostDiskFull),
+    (r"(?i)manifest unknown|name unknown|repository does not exist|"
+     r"requested access to the resource is denied|unauthorized: ", errors.ImageMissing),
+    (r"(?i)pinging container registry|initializing source docker://.*"
+     r"(no such host|i/o timeout|connection refused|TLS handshake)|toomanyrequests",
+     errors.RegistryMute),
     (r"requires a minimum of Python|No python interpreters found|"
      r"python[0-9.]*: (command )?not found|interpreter .* was not found|"
      r"SyntaxError: future feature annotations",

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from deployments.forms import CONTROL, ReasonForm, one_of, text
 from deployments.links import link, owner_link
+from deployments.runview.plays import last_notes
 from deployments.services.hosts import CONTACT
 from deployments.views.doors import attempt, find, require
 from tenants import blueprints, hosts, inventory
@@ -135,6 +136,7 @@ def panel(user: User, stack: Stack, kind: Kind) -> dict[str, Any] | None:
         "lines": found,
         "lacking": ", ".join(lacking),
         "href": link("stack_hosts", stack.public_id),
+        "notes": last_notes(stack) if stack.is_installed else [],
     }
 
 

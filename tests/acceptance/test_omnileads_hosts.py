@@ -16,7 +16,7 @@ from tests.hosted import Hosted, do, log_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(bool(nspawnhosts.why_not()), reason=nspawnhosts.why_not()),
 ]
 S = RunStatus
@@ -45,6 +45,7 @@ def machines(tmp_path_factory):
 def acme(settings, places, machines, worker, tmp_path, answering) -> Hosted:
     """Return the tenant acme whose hosts are known; nothing of it is installed."""
     settings.BLUEPRINT_ROOT = HCL
+    settings.SILENCE_TIMEOUT_S = nspawnhosts.SILENCE_S
     settings.INSTANCES_REMOTE = str(tmp_path / "instances.git")
     actor = actors.system("test")
     tenant = services.create_tenant(
@@ -165,8 +166,9 @@ def test_the_life_of_a_tenant_on_two_hosts(acme, worker, machines):  # noqa: PLR
 def test_a_tag_that_does_not_exist_is_told(acme, worker):
     change(acme, rtpengine_version="not-there")
     run = do(worker, acme.queue("install"))
-    assert (run.status, run.error["code"]) == (S.ERRORED, "PlaybookFailed"), log_of(run)
+    assert (run.status, run.error["code"]) == (S.ERRORED, "ImageMissing"), log_of(run)
     assert "voice-one" in run.error_text and "Fetch the image" in run.error_text
+    assert "Choose a tag" in run.error_text
     assert "manifest unknown" in log_of(run)
     assert acme.stack().condition == "errored" and not acme.stack().is_installed
 

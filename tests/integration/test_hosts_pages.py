@@ -203,6 +203,29 @@ def test_a_stack_of_another_blueprint_has_no_hosts(client, settings, places):
 # -- the page of a run --------------------------------------------------------------------------
 
 
+def test_what_a_playbook_told_stands_on_the_pages_of_its_run_and_of_the_stack(alice, acme):
+    note = {"type": "ansible_told", "host": "app-one", "about": "Certificate", "is_loud": True,
+            "text": "<b>good</b> until tomorrow"}  # fmt: skip
+    add(alice, acme)
+    run = played(acme)
+    step = run.steps.get()
+    plays = Plays()
+    plays.update([note])
+    step.progress = {**step.progress, "notes": plays.to_dict()["notes"]}
+    step.save()
+    assert "Certificate" not in page(alice, "tenant", acme.tenant.public_id)
+    acme.resource_count = 1
+    acme.save()
+    for shown in (page(alice, "run", run.public_id), page(alice, "tenant", acme.tenant.public_id)):
+        assert "&lt;b&gt;good&lt;/b&gt; until tomorrow" in shown and "alert-triangle" in shown
+    # -- what was told later counts, in whichever run
+    later = played(acme, number=run.number + 1).steps.get()
+    later.progress = {**later.progress, "notes": [{**note, "is_loud": False, "text": "all well"}]}
+    later.save()
+    shown = page(alice, "tenant", acme.tenant.public_id)
+    assert "all well" in shown and "until tomorrow" not in shown
+
+
 def played(stack, **fields):
     """Return a run with a playbook that two hosts had, one of which failed."""
     steps = [{"kind": "ansible.playbook", "params": {"playbook": "ansible/site.yml"}}]

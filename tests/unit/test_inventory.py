@@ -55,6 +55,31 @@ def test_what_was_written_is_read_back():
     assert variables == {"size": 3}
 
 
+MORE = HostRules(
+    roles={**RULES.roles, "data": HostRole("data", "Data", ("data",)),
+           "watch": HostRole("watch", "Observability", ("watch",))},
+    needs=RULES.needs,
+    variables=RULES.variables,
+    peers={**RULES.peers, "data_host": "data", "observability_host": "watch"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "roles"),
+    [
+        ("one: {A, voice_host: b}, two: {A, application_host: a}", ["app", "voice"]),
+        ("one: {A}", ["all_in_one"]),
+        ("one: {A, voice_host: b, observability_host: c}, "
+         "two: {A, application_host: a, observability_host: c}, "
+         "three: {A, voice_host: b, application_host: a}", ["app", "voice", "watch"]),
+    ],
+)  # fmt: skip
+def test_groups_that_an_inventory_does_not_speak_of_are_no_question(lines, roles):
+    text = f"all: {{hosts: {{{lines}}}}}".replace("{A", "{ansible_host: x")
+    found, _variables = inventory.read(text, MORE)
+    assert [fields["role"] for fields in found] == roles
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

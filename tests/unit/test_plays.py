@@ -3,7 +3,7 @@
 import json
 
 from deployments.runner.humanlog import HumanLog
-from deployments.runner.plays import MAX_BARS, MAX_HOSTS, Plays
+from deployments.runner.plays import MAX_BARS, MAX_HOSTS, MAX_NOTES, Plays
 
 AT = "2026-11-26T03:00:0%s.000Z"
 
@@ -38,6 +38,20 @@ def test_counters_of_hosts_and_of_all():
     assert [(h["host"], h["status"]) for h in told["hosts"]] == [("a", "changed"), ("b", "failed")]
     assert [task["name"] for task in told["tasks"]] == ["one", "two"]
     assert (told["task"], told["task_count"]) == ("two", 2)
+
+
+def test_what_a_playbook_tells_of_a_host():
+    note = {"host": "a", "about": "Certificate", "text": "good until \0 tomorrow"}
+    said = {"@message": "a, Certificate: soon", "is_loud": True, **note}
+    told = json.loads(line("ansible_told")) | said
+    text, plays = feed(json.dumps(told, separators=(",", ":")).encode() + b"\n")
+    assert text == "a, Certificate: soon\n"
+    told = plays.to_dict()["notes"]
+    assert [(n["host"], n["about"], n["is_loud"]) for n in told] == [("a", "Certificate", True)]
+    assert "\0" not in told[0]["text"]
+    for _turn in range(MAX_NOTES + 5):
+        plays.update([{"type": "ansible_told", "is_loud": False, **note}])
+    assert len(plays.notes) == MAX_NOTES
 
 
 def test_a_bar_is_what_took_a_while_or_did_something():

@@ -53,7 +53,7 @@ class CallbackModule(CallbackBase):
         self.began: dict[tuple[str, str], str] = {}
         self.base = os.getcwd()
 
-    def tell(self, text: str, kind: str, level: str = "info", **facts: Any) -> None:
+    def tell(self, text: str, kind: str, level: str = "info", /, **facts: Any) -> None:
         """Write one line."""
         line = {"@level": level, "@message": text, "@timestamp": now(), "type": kind, **facts}
         data = json.dumps(line, separators=(",", ":"), default=str) + "\n"
@@ -172,7 +172,18 @@ class CallbackModule(CallbackBase):
             told = ", ".join(f"{count} {name}" for name, count in sums.items() if count)
             colour = RED if sums["failures"] or sums["unreachable"] else GREEN
             self.tell(paint(f"{host}: {told or 'nothing to do'}", colour), "ansible_note")
+        for host, told in stats.custom.items():
+            self._tell_notes(host, told.get("notes") or ())
         self.tell("", "ansible_stats", hosts=hosts)
+
+    def _tell_notes(self, host: str, notes: Iterable[dict[str, Any]]) -> None:
+        """Tell what a playbook found out for whoever reads the run (set_stats, `notes`)."""
+        for note in notes:
+            facts = {name: str(note.get(name, "")) for name in ("about", "text")}
+            is_loud = bool(note.get("is_loud"))
+            text = f"{host}, {facts['about']}: {facts['text']}"
+            text = paint(text, YELLOW) if is_loud else text
+            self.tell(text, "ansible_told", host=host, is_loud=is_loud, **facts)
 
     def _result(self, result: Any, status: str, silent: bool = False) -> None:
         host = result.host.get_name()
@@ -190,6 +201,8 @@ class CallbackModule(CallbackBase):
         """Tell a failure as Terraform tells an error: summary, detail, whose, where."""
         told, host = result.result, result.host.get_name()
         failed = [one for one in told.get("results", ()) if one.get("failed")]
+        # Gathering facts says itself only which modules failed; why is in what each of them said.
+        failed = failed or list((told.get("failed_modules") or {}).values())
         summary, place = _first(failed[0] if failed else told), self._place(result.task)
         file, _colon, line = place.rpartition(":")
         detail = _detail(failed or [told])
@@ -208,6 +221,9 @@ def _first(told: dict[str, Any]) -> str:
     """Return the first line of what a result says."""
     if "censored" in told:
         return str(told["censored"])
+    # A module that did not run at all: why stands in the last line, not in Ansible's own words.
+    if words := str(told.get("module_stderr") or "").strip():
+        return words.split("\n")[-1]
     text = str(told.get("msg") or told.get("stderr") or told.get("stdout") or "it failed").strip()
     return text.split("\n")[0] or "it failed"
 

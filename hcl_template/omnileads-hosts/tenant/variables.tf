@@ -163,14 +163,14 @@ variable "minio_image" {
 # --- certificate -------------------------------------------------------------------------------------
 
 variable "certs" {
-  description = "selfsigned (made on the host, one of its own for each tenant) or custom (the one below)."
+  description = "selfsigned (made on the host), custom (the one below) or certbot (Let's Encrypt, or another ACME server)."
   type        = string
   default     = "selfsigned"
   nullable    = false
 
   validation {
-    condition     = contains(["selfsigned", "custom"], var.certs)
-    error_message = "It is selfsigned or custom."
+    condition     = contains(["selfsigned", "custom", "certbot"], var.certs)
+    error_message = "It is selfsigned, custom or certbot."
   }
 }
 

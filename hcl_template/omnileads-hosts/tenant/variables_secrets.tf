@@ -48,3 +48,10 @@ variable "certificate_key" {
   default     = null
   sensitive   = true
 }
+
+variable "grafana_password" {
+  description = "Password of Grafana's administrator, needed where there is an observability host."
+  type        = string
+  default     = null
+  sensitive   = true
+}
