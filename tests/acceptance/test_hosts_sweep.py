@@ -5,6 +5,7 @@ through is looked through meanwhile and afterwards, the processes of that host t
 a double.
 """
 
+import json
 import shlex
 import subprocess
 import threading
@@ -20,6 +21,7 @@ from tests.acceptance.test_hosts_secrets import KeyLines
 from tests.acceptance.test_secrets_sweep import SEEDS, ProcessWatch, Story, fields_of
 from tests.markers import Marker, contents, files_below
 from tests.portal import wait_for
+from tests.tenantweb import everywhere
 
 pytestmark = [
     pytest.mark.portal,
@@ -47,7 +49,7 @@ VERSIONS = ("django", "websockets", "nginx", "kamailio", "asterisk", "rtpengine"
 class HostStory(Story):
     """What happened to a tenant on a host, and what was found where."""
 
-    def __init__(self, planted: Planted, machine: nspawnhosts.Booted) -> None:
+    def __init__(self, planted: Planted, machine: nspawnhosts.Booted, probe: dict) -> None:
         super().__init__(planted)
         self.machine = machine
         certificate, key = issue(machine.folder)
@@ -56,6 +58,8 @@ class HostStory(Story):
         self.private = [machine.folder]
         self.secrets: list[Marker] = [self.secret, KeyLines(machine.key), KeyLines(key)]
         self.keys += self.secrets[1:]
+        with psycopg.connect(self.portal.urls["DATABASE_URL"]) as database:
+            database.execute("UPDATE tenants_region SET probe = %s", [json.dumps(probe)])
         self._make_tenant()
 
     def _make_tenant(self) -> None:
@@ -114,7 +118,8 @@ class HostStory(Story):
     def files(self, *, live: list[str]) -> Iterator[tuple[str, bytes]]:
         """Yield the portal's files and those that are new in /tmp, but where secrets belong."""
         var = self.portal.var
-        leave_out = [var / "state", var / "secret_key", var / "encryption_keys"]
+        keys = ("secret_key", "encryption_keys", "audit_keys")
+        leave_out = [var / "state", *(var / name for name in keys)]
         for run in live:
             folder = var / "workdirs" / run
             assert folder.stat().st_mode & 0o777 == 0o700
@@ -161,8 +166,11 @@ def issue(folder: Path) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def story(planted: Planted, tmp_path_factory) -> Iterator[HostStory]:
     """Return the story, played once."""
-    with nspawnhosts.booted(tmp_path_factory.mktemp("booted"), ("core-one",)) as machines:
-        told = HostStory(planted, machines["core-one"])
+    with (
+        nspawnhosts.booted(tmp_path_factory.mktemp("booted"), ("core-one",)) as machines,
+        everywhere(tmp_path_factory.mktemp("site")) as probe,
+    ):
+        told = HostStory(planted, machines["core-one"], probe)
         told.play()
         yield told
 

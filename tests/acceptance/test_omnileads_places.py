@@ -54,14 +54,17 @@ def machines(tmp_path_factory):
 
 
 @pytest.fixture
-def acme(settings, places, machines, worker, tmp_path) -> Hosted:
+def acme(settings, places, machines, worker, tmp_path, answering) -> Hosted:
     """Return the tenant acme with one known host for everything; after it the worker is clean."""
     settings.BLUEPRINT_ROOT = HCL
     settings.SILENCE_TIMEOUT_S = nspawnhosts.SILENCE_S
     settings.INSTANCES_REMOTE = str(tmp_path / "instances.git")
     actor = actors.system("test")
     tenant = services.create_tenant(
-        actor, name="acme", region=make_region(slug="site"), blueprint="omnileads-hosts"
+        actor,
+        name="acme",
+        region=make_region(slug="site", probe=answering),
+        blueprint="omnileads-hosts",
     )
     for name, value in {**SECRETS, "grafana_password": "grafana-word-of-acme-7"}.items():
         services.set_secret(actor, tenant.stack, name, value)

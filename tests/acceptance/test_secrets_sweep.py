@@ -207,7 +207,8 @@ class Story:
     def files(self, *, live: list[str]) -> Iterator[tuple[str, bytes]]:
         """Yield the portal's files and those that are new in /tmp, but where secrets belong."""
         var = self.portal.var
-        leave_out = [var / "state", var / "secret_key", var / "encryption_keys"]
+        keys = ("secret_key", "encryption_keys", "audit_keys")
+        leave_out = [var / "state", *(var / name for name in keys)]
         for run in live:
             folder = var / "workdirs" / run
             assert folder.stat().st_mode & 0o777 == 0o700
