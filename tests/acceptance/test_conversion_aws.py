@@ -33,6 +33,7 @@ pytestmark = [
 ]
 S = RunStatus
 INITECH = Path(__file__).parents[1] / "adopt" / "initech"
+OTHER_BUCKET = "access-logs"
 DOMAIN, BUCKET, DATABASE = "cc.example.net", "prod-acme-initech-data", "prod-initech"
 RECORDING = "2026-01-31/a-call.wav"
 # Of the recorded tenant: what its dialer is made of is left out, so that it is a small one.
@@ -91,7 +92,7 @@ class Old:
         s3, place = self.aws.client("s3"), {"LocationConstraint": "us-east-2"}
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
         s3.put_object(Bucket=BUCKET, Key=RECORDING, Body=b"sound")
-        s3.create_bucket(Bucket="access-logs", CreateBucketConfiguration=place)
+        s3.create_bucket(Bucket=OTHER_BUCKET, CreateBucketConfiguration=place)
 
     def _machine(self, component: str) -> str:
         tags = [{"Key": "Name", "Value": f"prod-initech-{component}-EC2"}]
@@ -224,21 +225,41 @@ def planned(run: Run, action: str) -> dict[str, list[str]]:
     }
 
 
+def takes_another_bucket(stack: Stack) -> None:
+    """Let the tenant's bucket have another name than the one that the new HCL gives it."""
+    imports = [
+        one | {"id": OTHER_BUCKET} if one["to"].startswith("module.data_bucket.") else one
+        for one in stack.adoption["imports"]
+    ]
+    assert imports != stack.adoption["imports"]
+    stack.adoption["imports"] = imports
+    stack.save(update_fields=["adoption"])
+
+
 def test_an_adopted_tenant_is_converted_unless_its_data_would_be_lost(worker, aws, old, stack):
     database = "module.postgresql.aws_db_instance.this"
+    bucket = "module.data_bucket.aws_s3_bucket.this"
 
+    found = stack.adoption["imports"]
+    takes_another_bucket(stack)
     run = do(worker, queue(stack, "convert_preview"))
     assert run.status == S.PLANNED_AND_FINISHED, (run.error_text, log_of(run)[-4000:])
     assert run.findings[0]["is_loud"]
     replaced = planned(run, "replace")
     assert replaced[database] == ["storage_encrypted"]
+    assert replaced[bucket] == ["bucket"]
     assert {f'module.machine["{name}"].aws_instance.this' for name in MACHINES} <= set(replaced)
     assert all(replaced.values()), "each with what forces it"
     assert not planned(run, "delete")
     run = do(worker, queue(stack, "convert"))
     assert (run.status, run.error["code"]) == (S.ERRORED, ConvertLosesData.__name__)
     assert f"{database} (replaced because of storage_encrypted)" in run.error_text
+    assert f"{bucket} (replaced because of bucket)" in run.error_text
+    there = {one["Name"] for one in aws.client("s3").list_buckets()["Buckets"]}
+    assert {BUCKET, OTHER_BUCKET} <= there, "nothing was done"
 
+    stack.adoption["imports"] = found
+    stack.save(update_fields=["adoption"])
     old.database(encrypted=True)
     kept = old.database_id()
     run = do(worker, queue(stack, "convert"))
