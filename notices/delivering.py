@@ -70,7 +70,8 @@ def _claim() -> list[list[int]]:
         due = Delivery.objects.filter(status=DeliveryStatus.WAITING, next_at__lte=now)
         due = due.filter(Q(claimed_until__isnull=True) | Q(claimed_until__lt=now))
         due = due.filter(Q(channel__isnull=True) | _ready(now))
-        busy = Delivery.objects.filter(claimed_until__gt=now, channel__isnull=False)
+        waiting = Delivery.objects.filter(status=DeliveryStatus.WAITING)
+        busy = waiting.filter(claimed_until__gt=now, channel__isnull=False)
         due = due.exclude(channel__in=busy.values("channel"))
         receivers = due.order_by().values_list("channel", flat=True).distinct()
         batches = []
@@ -256,6 +257,10 @@ def _asked_for(text: str) -> float | None:
 def prune(deliveries_days: int, notices_days: int) -> int:
     """Remove what ended long ago; return how many rows went."""
     now, gone = timezone.now(), 0
+    # What waited for so long for a receiver that never came back is not wanted any more.
+    Delivery.objects.filter(
+        status=DeliveryStatus.WAITING, created_at__lt=now - timedelta(days=2 * deliveries_days)
+    ).update(status=DeliveryStatus.FAILED, ended_at=now)
     old: Iterable[Any] = (
         Delivery.objects.filter(created_at__lt=now - timedelta(days=deliveries_days)).exclude(
             status=DeliveryStatus.WAITING

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-APPS = ("omlsaas", "tenants", "deployments")
+APPS = ("omlsaas", "tenants", "deployments", "notices", "api")
 # Keyword arguments and class attributes whose value a person reads.
 TEXT_NAMES = {
     "label", "help_text", "verbose_name", "verbose_name_plural", "short_description",

@@ -214,7 +214,11 @@ def end_expired() -> int:
 
 def _end(stack: Stack) -> bool:
     """Queue the destroy of a stack whose time is over, once; tell whether it was queued now."""
-    action = destroying(stack)
+    try:
+        action = destroying(stack)
+    except (Refusal, LookupError):
+        # Its blueprint is gone or flawed: that must not keep the others from their end.
+        return False
     key = f"end-{stack.expires_at.isoformat()}-{stack.public_id}"[:64]
     if action is None or stack.end_announced_at is None:
         return False

@@ -172,7 +172,8 @@ def stored(launched):
 def copy_project(target):
     """Copy what the launcher needs of this project to another path."""
     leave_out = shutil.ignore_patterns("__pycache__", "vendor")
-    for name in ("omlsaas", "tenants", "deployments", "templates", "static", "hcl_template"):
+    names = ("omlsaas", "tenants", "deployments", "notices", "api", "templates", "static")
+    for name in (*names, "hcl_template"):
         shutil.copytree(PROJECT / name, target / name, ignore=leave_out)
     shutil.copy(PROJECT / "manage.py", target)
     return target

@@ -92,10 +92,18 @@ def test_a_table_is_what_django_makes_of_it(rows: None, ada: User, name: str, qu
     assert table_rows(changes) == "\n".join(f"<tr>{cells}</tr>" for cells in expected)
 
 
+# Tables of these are compared without a row.
+WITHOUT_ROWS = {
+    "deployments_approval", "deployments_happening", "deployments_plan", "deployments_runevent",
+    "deployments_standinggrant", "deployments_stateversion", "notices_channel",
+    "notices_delivery", "notices_notice", "notices_subscription", "tenants_auditanchor",
+    "tenants_auditcursor", "tenants_auditseal", "tenants_secret",
+}  # fmt: skip
+
+
 def test_the_compared_tables_have_rows(rows: None, ada: User):
     empty = [name for name in MODELS if not list_of(name, ada).result_list]
-    assert sorted(empty) == ["deployments_plan", "deployments_runevent",
-                             "deployments_stateversion", "tenants_secret"]  # fmt: skip
+    assert set(empty) == WITHOUT_ROWS
 
 
 @pytest.mark.parametrize("name", MODELS)

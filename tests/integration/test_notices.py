@@ -345,8 +345,13 @@ def test_old_notices_and_deliveries_go_and_what_waits_stays():
     Notice.objects.update(created_at=long_ago)
     done = Delivery.objects.first()
     Delivery.objects.filter(pk=done.pk).update(status="sent")
+    late = Delivery.objects.exclude(pk=done.pk).get()
+    Delivery.objects.filter(pk=late.pk).update(created_at=timezone.now() - timedelta(days=45))
     assert delivering.prune(30, 90) == 3
     assert Delivery.objects.get().status == "waiting"
+    # Not for ever: a receiver that never came back is not owed messages of months ago.
+    Delivery.objects.filter(pk=late.pk).update(created_at=long_ago)
+    assert delivering.prune(30, 90) == 1
 
 
 def test_the_address_and_key_stand_nowhere_in_clear(client):

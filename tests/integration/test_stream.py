@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 from django.conf import settings as portal_settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
@@ -345,9 +346,11 @@ class TestFaults:
             events, sent = asyncio.Queue(), asyncio.Queue()
             events.put_nowait({"type": "websocket.connect"})
             scope = {"type": "websocket", "user": user, "subprotocols": []}
+            scope["session"] = SessionStore()
             task = asyncio.create_task(FleetConsumer.as_asgi()(scope, events.get, sent.put))
-            while (await sent.get())["type"] != "websocket.send":
-                pass
+            async with asyncio.timeout(20):
+                while (await sent.get())["type"] != "websocket.send":
+                    pass
             hub = Hub._hubs[asyncio.get_running_loop()]
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
