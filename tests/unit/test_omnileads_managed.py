@@ -11,7 +11,8 @@ from tests.conftest import TERRAFORM
 
 ANSIBLE = Path(__file__).parents[2] / "hcl_template" / "omnileads-hosts" / "ansible"
 PLAIN = {"postgres_host": "", "postgres_ro_host": "", "postgres_ssl": False, "postgres_ha": False,
-         "bucket_url": "", "omni_ip_lan": "10.0.0.7", "fqdn": "acme.example.com"}  # fmt: skip
+         "bucket_url": "", "omni_ip_lan": "10.0.0.7", "data_address": "10.0.0.7",
+         "fqdn": "acme.example.com"}  # fmt: skip
 MANAGED = PLAIN | {
     "postgres_host": "db.example.com", "postgres_ro_host": "ro.example.com",
     "postgres_ssl": True, "postgres_ha": True, "bucket_url": "https://s3.example.com",
