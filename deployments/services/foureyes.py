@@ -131,7 +131,11 @@ def find_grant(actor: Actor, run: Run) -> StandingGrant | None:
     rows = grants_over(run.stack, is_destroy=run.action_kind == "destroy")
     if actor.kind == "service":
         rows = rows.filter(accounts__public_id=actor.id, accounts__is_active=True)
-    elif actor.name != EXPIRY.name:
+    elif actor.name == EXPIRY.name:
+        # A wide grant is for accounts that are named: else whoever may set an end could use it
+        # to destroy any stack in it alone.
+        rows = rows.filter(stack=run.stack)
+    else:
         return None
     return rows.first()
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
+from deployments import outbox
 from deployments.errors import ReasonMissing, StateChangedMeanwhile, UnknownStack
 from deployments.models import Run, RunEvent, StateVersion
 from deployments.services.admission import lock_place, try_admit
@@ -131,6 +132,7 @@ def _create(
     RunEvent.objects.create(
         run=run, to_status=run.status, actor_name=actor.name, actor_id=actor.id, comment=reason
     )
+    outbox.put_status(run, "", actor)
     return run
 
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from deployments import outbox
 from deployments.cloud.errors import LockNotTyped, NotLocked
 from deployments.errors import ReasonMissing
 from deployments.models import Run, RunEvent, RunStep, WorkerHost
@@ -143,4 +144,5 @@ def _create(actor: Actor, stack: Stack, lock_id: str, request: dict[str, Any]) -
         actor_id=actor.id,
         comment=actor.reason,
     )
+    outbox.put_status(run, "", actor)
     return run

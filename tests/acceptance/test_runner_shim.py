@@ -13,9 +13,11 @@ import pytest
 from deployments.runner import process as runner
 from deployments.runner import proctable
 from deployments.runner.tail import Tail
+from omlsaas.lib.ids import new_id
 
 BINS = Path(__file__).parents[1] / "bins"
-RUN = "run_01ABCDEFGHJKMNPQRSTVWXYZ01"
+# Of this process alone: another that runs these tests must not end what we start.
+RUN = new_id("run")
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and prctl")
 
 

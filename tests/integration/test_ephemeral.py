@@ -21,7 +21,7 @@ from deployments.services.foureyes import demanded
 from tenants import actors, services
 from tenants.errors import NotAllowed
 from tenants.models import AuditEntry, Stack, Tenant
-from tests.factories import make_region, make_user, with_four_eyes
+from tests.factories import make_environment, make_region, make_user, with_four_eyes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("throw_away")]
 S = RunStatus
@@ -191,6 +191,22 @@ def test_the_end_goes_by_itself_where_it_was_granted(stack, erin, robot):
     Stack.objects.filter(pk=stack.pk).update(expires_at=timezone.now())
     assert end_expired() == 1
     assert Run.objects.get().grant == made
+
+
+def test_a_wide_grant_lets_no_end_destroy_alone(stack, erin, robot):
+    ends(stack, erin, in_days(0.5))
+    environment = make_environment(region=stack.region)
+    Stack.objects.filter(pk=stack.pk).update(parent_environment=environment)
+    StandingGrant.objects.create(
+        region=stack.region, shared_environment=environment, blueprint=stack.blueprint,
+        may_destroy=True,
+        reason="nightly", granted_by="Erin", ends_at=in_days(2),
+    )  # fmt: skip
+    end_expired()
+    Stack.objects.filter(pk=stack.pk).update(expires_at=timezone.now())
+    assert end_expired() == 1
+    run = Run.objects.with_stack().get()
+    assert run.grant is None and demanded(run) == ["destroy"]
 
 
 def test_a_stack_that_is_suspect_is_looked_at_first(stack, erin):
