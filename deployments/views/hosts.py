@@ -1,11 +1,13 @@
 """The hosts of a stack: which there are, whose keys are known, and their inventory as a file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
@@ -14,7 +16,7 @@ from deployments.links import link, owner_link
 from deployments.runview.plays import last_notes
 from deployments.services.hosts import CONTACT
 from deployments.views.doors import attempt, find, require
-from tenants import blueprints, hosts, inventory
+from tenants import blueprints, hosts, inventory, inventoryimport
 from tenants.access import user_can
 from tenants.actors import from_request
 from tenants.blueprints import HostRules, Kind
@@ -86,14 +88,29 @@ class HostForm(forms.Form):
 
 
 class InventoryForm(forms.Form):
-    """An inventory of another tool, to be looked at and then taken over."""
+    """An inventory of another tool, to be looked at; or what was seen of it, to be taken over."""
 
     inventory = forms.CharField(
-        label=_("inventory.yml"), max_length=MAX_INVENTORY_BYTES,
+        label=_("inventory.yml"), max_length=MAX_INVENTORY_BYTES, required=False,
         widget=KeyArea({**CONTROL, "rows": 14, "spellcheck": "false"}),
-        help_text=_("Only hosts are taken. Keys are given to each host afterwards."),
+        help_text=_(
+            "Hosts, and variables that the blueprint knows: secrets are kept encrypted. SSH keys "
+            "are given to each host afterwards."
+        ),
     )  # fmt: skip
-    is_seen = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    packed = forms.CharField(widget=forms.HiddenInput, required=False, max_length=1_000_000)
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for an inventory, unless one that was seen comes back."""
+        data = super().clean()
+        if not data.get("packed") and not data.get("inventory") and not self.errors:
+            self.add_error("inventory", gettext("Paste an inventory."))
+        return data
+
+    def refuse(self, problems: Mapping[str, str]) -> None:
+        """Show what is wrong with inputs above the form: it has no fields for them."""
+        for name, problem in problems.items():
+            self.add_error(None, f"{name}: {problem}")
 
 
 @dataclass(frozen=True)
@@ -253,19 +270,26 @@ def host_remove(request: HttpRequest, host_id: str) -> HttpResponse:
 
 
 def inventory_read(request: HttpRequest, stack_id: str) -> HttpResponse:
-    """Show what an inventory would bring, then add its hosts: all of them, or none."""
-    stack, kind = _stack(request, stack_id)
+    """Show what an inventory would bring, then take it over: all of it, or nothing."""
+    stack, _kind = _stack(request, stack_id)
     require(request, "change", stack)
     form = InventoryForm(request.POST or None)
-    found, rules = None, kind.hosts or HostRules({})
+    bound_to = f"{request.user.public_id}:{stack.public_id}"
+    context = _context(stack, form=form)
     if request.method == "POST" and form.is_valid():
-        words = form.cleaned_data["inventory"]
-        found = attempt(form, lambda: inventory.read(words, rules))
-        if found is not None and form.cleaned_data["is_seen"]:
-            actor = from_request(request)
-            if attempt(form, lambda: hosts.add_hosts(actor, stack, found[0])) is not None:
+        if form.cleaned_data["packed"]:
+            if attempt(form, lambda: _take_over(request, stack, form, bound_to)) is not None:
                 return redirect("stack_hosts", stack.public_id)
-            found = None
-    kept = inventory.hosts_only(found[0], rules) if found else ""
-    context = _context(stack, form=form, found=found, kept=kept)
+        else:
+            text_ = form.cleaned_data["inventory"]
+            found = attempt(form, lambda: inventoryimport.preview(stack, text_))
+            if found is not None:
+                context |= {"found": found, "packed": found.pack(bound_to)}
     return render(request, "deployments/inventory_read.html", context)
+
+
+def _take_over(
+    request: HttpRequest, stack: Stack, form: InventoryForm, bound_to: str
+) -> list[Host]:
+    found = inventoryimport.unpack(form.cleaned_data["packed"], bound_to)
+    return inventoryimport.take_over(from_request(request), stack, found)

@@ -25,6 +25,7 @@ class HostRules:
     its host. `peers`: variable → group; a host outside of the group is told the LAN address of
     the group's first host. With `from_output` the stack's own infrastructure makes the hosts: the
     output of this name tells them. `ssh_key` is the secret input that lets the portal in there.
+    `old_names`: variable of another tool's inventory → input, where they are not called the same.
     """
 
     roles: Mapping[str, HostRole]
@@ -33,6 +34,7 @@ class HostRules:
     peers: Mapping[str, str] = field(default_factory=dict)
     from_output: str = ""
     ssh_key: str = ""
+    old_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def groups(self) -> list[str]:
@@ -65,6 +67,7 @@ def read(spec: Mapping[str, Any] | None) -> HostRules | None:
         spec.get("peers", {}),
         spec.get("from_output", ""),
         spec.get("ssh_key", ""),
+        spec.get("old_names", {}),
     )
 
 

@@ -338,6 +338,8 @@ class Reader:
         variables: Mapping[str, Variable],
         outputs: Mapping[str, Output],
     ) -> None:
+        for old, name in rules.old_names.items():
+            self.known((*path, "old_names", old), name, variables, _("variable"))
         if rules.from_output:
             self.known((*path, "from_output"), rules.from_output, outputs, _("output"))
         if not rules.ssh_key:

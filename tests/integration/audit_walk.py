@@ -17,7 +17,7 @@ from django.utils import timezone
 from deployments import facts
 from deployments.errors import CanceledBy
 from deployments.models import Maintenance, Plan, Run, StateVersion, WorkerHost
-from tenants import actors, hosts, secrets, services
+from tenants import actors, hosts, inventoryimport, secrets, services
 from tenants.models import ComponentPin, Host, Release, Stack, User
 from tests.factories import (
     PASSWORD,
@@ -211,6 +211,11 @@ HOST_FORM = {"name": "app-one", "role": "app", "address": "192.0.2.7", "port": "
 INVENTORY = "all:\n  hosts:\n    omnileads_app: {ansible_host: 192.0.2.7}\n"
 
 
+def _seen_inventory(w: World) -> str:
+    found = inventoryimport.preview(w.stack, INVENTORY)
+    return found.pack(f"{w.ada.public_id}:{w.stack.public_id}")
+
+
 def _machine(w: World) -> Host:
     values = {**HOST_FORM, "port": 22}
     return hosts.add_host(SYSTEM, w.stack, **values)
@@ -231,7 +236,7 @@ HOST_ROUTES: dict[str, Act] = {
     "stack_host_remove": Act("machine.remove", lambda w: (
         (_machine(w).public_id,), {"reason": "old"}, None)),
     "stack_inventory_read": Act("machine.add", lambda w: (
-        (w.stack.public_id,), {"inventory": INVENTORY, "is_seen": "True"}, None)),
+        (w.stack.public_id,), {"packed": _seen_inventory(w)}, None)),
 }  # fmt: skip
 
 # Walked in a test of its own: it takes files and a second step.

@@ -2,7 +2,6 @@
 
 import subprocess
 from datetime import timedelta
-from html import unescape
 from pathlib import Path
 
 import pytest
@@ -21,17 +20,6 @@ from tests.factories import make_region, make_run, make_step, make_tenant, make_
 pytestmark = pytest.mark.django_db
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGt0u9bTJpSOxVsuOHD1zQG8XbyMQyPBG1r3QpWgYFeD"
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKq0u9bTJpSOxVsuOHD1zQG8XbyMQyPBG1r3QpWgYFeD"
-INVENTORY = """
-all:
-  hosts:
-    omnileads_voice: {ansible_host: 192.0.2.8, ansible_ssh_port: 2222, omni_ip_lan: 10.0.0.8,
-                      application_host: 10.0.0.7}
-    omnileads_app: {ansible_host: 192.0.2.7, omni_ip_lan: 10.0.0.7, voice_host: 10.0.0.8}
-  vars:
-    ansible_user: root
-    postgres_password: very-secret-word
-    infra_env: cloud
-"""
 
 
 @pytest.fixture
@@ -159,21 +147,6 @@ def test_a_removed_host_is_gone_and_its_name_free(alice, acme):
     assert "app-one" not in page(alice, "stack_hosts", acme.public_id)
     assert AuditEntry.objects.get(action="machine.remove").reason == "old"
     assert add(alice, acme).status_code == 302
-
-
-def test_an_inventory_is_shown_first_and_its_secrets_go_nowhere(alice, acme):
-    address = reverse("stack_inventory_read", args=[acme.public_id])
-    html = alice.post(address, {"inventory": INVENTORY}).content.decode()
-    assert not Host.objects.exists()
-    assert "omnileads-voice" in html and "very-secret-word" not in html
-    assert "infra_env" in html
-    kept = html.split('name="inventory" value="')[1].split('"')[0]
-    assert alice.post(address, {"inventory": unescape(kept), "is_seen": "on"}).status_code == 302
-    found = {h.name: (h.role, h.address, h.lan_address, h.port) for h in Host.objects.all()}
-    assert found == {
-        "omnileads-voice": ("voice", "192.0.2.8", "10.0.0.8", 2222),
-        "omnileads-app": ("app", "192.0.2.7", "10.0.0.7", 22),
-    }
 
 
 def test_the_inventory_comes_out_as_operators_know_it(alice, acme):

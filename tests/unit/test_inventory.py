@@ -2,7 +2,7 @@
 
 import pytest
 
-from tenants import inventory
+from tenants import inventory, inventoryfile, plainyaml
 from tenants.blueprints import HostRole, HostRules
 from tenants.errors import InventoryUnreadable
 from tenants.models import Host
@@ -48,11 +48,11 @@ def test_needed_groups_are_told_by_role():
 def test_what_was_written_is_read_back():
     hosts = [host("one", "all_in_one", port=2222, user="admin"), host("two", "voice")]
     text = inventory.export(hosts, RULES, {"size": 3})
-    found, variables = inventory.read(text, RULES)
+    found, variables, _differing = inventoryfile.read(text, RULES)
     assert [(f["name"], f["role"], f["port"], f["user"]) for f in found] == [
         ("one", "all_in_one", 2222, "admin"), ("two", "voice", 22, "root"),
     ]  # fmt: skip
-    assert variables == {"size": 3}
+    assert variables == {"size": "3"}
 
 
 MORE = HostRules(
@@ -76,8 +76,7 @@ MORE = HostRules(
 )  # fmt: skip
 def test_groups_that_an_inventory_does_not_speak_of_are_no_question(lines, roles):
     text = f"all: {{hosts: {{{lines}}}}}".replace("{A", "{ansible_host: x")
-    found, _variables = inventory.read(text, MORE)
-    assert [fields["role"] for fields in found] == roles
+    assert [fields["role"] for fields in inventoryfile.read(text, MORE).hosts] == roles
 
 
 @pytest.mark.parametrize(
@@ -91,14 +90,72 @@ def test_groups_that_an_inventory_does_not_speak_of_are_no_question(lines, roles
          "what one is cannot be told"),
         ("all: {children: {app: {hosts: {one: {ansible_host: a, ansible_port: x}}}}}",
          "no number"),
+        ("all: {children: {app: {hosts: {one: {ansible_host: a, ansible_port: '²'}}}}}",
+         "no number"),
+        ("all: {hosts: {one: {ansible_host: a, ansible_port: 99999999999}}}", "no number from"),
+        ("all: {hosts: [one]}", "“all: hosts” holds names"),
+        ("all: {hosts: {one: two}}", "“one” holds names"),
+        ("all: {children: [app]}", "“all: children” holds names"),
+        ("all: {children: {app: yes}}", "“app” holds names"),
+        ("all: {hosts: {one: {ansible_host: a}}, vars: [1]}", "“all: vars” holds names"),
+        ("all: {hosts: {one: {ansible_host: [a]}}, children: {app: {hosts: {one: }}}}",
+         "ansible_host of one is no text"),
+        ("all: {hosts: {one: {a: 1,\n a: 2}}}", "line 2: “a” stands there already"),
+        ("all: {hosts: {one: {a: !vault x}}}", "line 1: the value is vaulted"),
+        ("all: {hosts: {? [a] : {}}}", "line 1: a key is a text"),
+        ("all: {hosts: {\"a\\0\": {}}}", "NUL"),
+        ("all: {<<: [x], hosts: {}}", "“<<” takes mappings"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_told(text, words):
     with pytest.raises(InventoryUnreadable) as refused:
-        inventory.read(text, RULES)
+        inventoryfile.read(text, RULES)
     assert words in str(refused.value)
 
 
 def test_an_inventory_is_no_python():
     with pytest.raises(InventoryUnreadable):
-        inventory.read("all: !!python/object/apply:os.system [true]", RULES)
+        inventoryfile.read("all: !!python/object/apply:os.system [true]", RULES)
+
+
+def test_what_costs_only_time_and_memory_is_refused():
+    bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{name}: &{name} [{', '.join([f'*{last}'] * 9)}]\n"
+        for last, name in zip("abcdefg", "bcdefgh", strict=True)
+    )
+    endless = "all: &all {hosts: {one: {ansible_host: a}}, children: {more: *all}}"
+    for text in (f"{bomb}all: *h", endless, "all: " + "[" * 5000, "all: " + "{a: " * 50 + "}" * 50):
+        with pytest.raises(InventoryUnreadable, match="nested too deeply"):
+            inventoryfile.read(text, RULES)
+
+
+def test_a_text_stays_what_it_is():
+    found = plainyaml.read("{a: 240201.10, b: 1e3, c: no, d: 2024-99-99, e: ~, f: 0777, g: ''}")
+    assert found == {"a": "240201.10", "b": "1e3", "c": "no", "d": "2024-99-99", "e": None,
+                     "f": "0777", "g": ""}  # fmt: skip
+    merged = plainyaml.read("{base: &b {x: 1, y: 2}, one: {<<: *b, y: 3}}")
+    assert merged["one"] == {"x": "1", "y": "3"}
+
+
+def test_variables_of_hosts_groups_and_all_are_those_of_the_stack():
+    text = """
+all:
+  vars: {ansible_user: admin, fqdn: cc.example.test, django_version: 240201.10, size: 1}
+  children:
+    app:
+      vars: {shm_size: 64}
+      hosts:
+        one: {ansible_host: 192.0.2.1, omni_ip_lan: 10.0.0.1, voice_host: 10.0.0.2, size: 2}
+    voice:
+      hosts:
+        two: {ansible_host: 192.0.2.2, ansible_user: root}
+"""
+    found = inventoryfile.read(text, RULES)
+    assert [(one["name"], one["user"]) for one in found.hosts] == [
+        ("one", "admin"),
+        ("two", "root"),
+    ]
+    assert found.variables == {
+        "fqdn": "cc.example.test", "django_version": "240201.10", "shm_size": "64",
+    }  # fmt: skip
+    assert found.differing == ["size"]
