@@ -71,7 +71,7 @@ def test_what_it_would_bring_is_told_with_the_reason_for_what_stays(acme):
     assert set(left) == {"TZ", "fqdn", "asterisk_version", "ami_password", "google_maps_center"}
     assert "The portal sets this itself" in left["TZ"] and "template" in left["fqdn"]
     assert "“not a tag” is refused: " in left["asterisk_version"]
-    assert "does not know" in left["google_maps_center"] and "12 char" in left["ami_password"]
+    assert "does not know" in left["google_maps_center"] and "back-tick" in left["ami_password"]
     assert sorted(found.same) == ["certs", "postgres_ssl"]
     assert "Admin password" in found.lacking and not found.unjudged
     told = f"{found} {found.to_json()}"
