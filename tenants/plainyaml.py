@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from django.utils.translation import gettext as _
 
-# An inventory of thousands of hosts is far below.
-MAX_VALUES = 100_000
+# An inventory of hundreds of hosts is below.
+MAX_VALUES = 20_000
 MAX_DEPTH = 20
 _NULL, _MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
 _OWN = "tag:yaml.org,2002:"
