@@ -18,7 +18,15 @@ from django.utils.formats import date_format
 
 from deployments import logstore, notify
 from deployments.errors import HostGone, HostSilent, IllegalTransition, PlanExpired
-from deployments.models import Plan, Run, RunEvent, RunStep, StateVersion, WorkerHost
+from deployments.models import (
+    Approval,
+    Plan,
+    Run,
+    RunEvent,
+    RunStep,
+    StateVersion,
+    WorkerHost,
+)
 from deployments.models.runs import LogState
 from deployments.runstatus import AT_WORK, TERMINAL, RunStatus
 from deployments.services.admission import admit_waiting, keep_waiting, no_worker
@@ -216,6 +224,6 @@ def _delete_log(run: Run) -> bool:
 
 def _delete_runs(pks: list[int]) -> int:
     """Delete runs with what only they have. What people did stays in the audit trail."""
-    for model in (RunEvent, RunStep, Plan):
+    for model in (RunEvent, RunStep, Plan, Approval):
         model.objects.filter(run_id__in=pks).delete()
     return Run.objects.filter(pk__in=pks).delete()[1].get("deployments.Run", 0)

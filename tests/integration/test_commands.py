@@ -14,13 +14,14 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from deployments import doctor, housekeeping, identity, worker
 from deployments.doctor import findings
 from deployments.models import (
+    Approval,
     Plan,
     RestorePoint,
     Run,
@@ -289,6 +290,7 @@ def test_history_stays_unless_it_is_limited(settings) -> None:
     RunEvent.objects.create(run=first, to_status="pending", actor_name="A", actor_id="a")
     Plan.objects.create(run=first, digest="d")
     make_step(first, ended_at=timezone.now())
+    Approval.objects.create(run=first, digest="d", asked_by_id="a", asked_by="A")
     for _number in range(2):
         old_run(stack)
     assert run_json("prune_logs")["runs"] == 0
@@ -296,6 +298,18 @@ def test_history_stays_unless_it_is_limited(settings) -> None:
     assert run_json("prune_logs")["runs"] == 1
     assert not Run.objects.filter(pk=first.pk).exists()
     assert Run.objects.count() == 2
+
+
+def test_whatever_holds_on_to_a_run_is_known_to_retention() -> None:
+    """One table more that protects runs, and retention would stop at the first such run."""
+    holding = {
+        f"{relation.related_model.__name__}.{relation.field.name}"
+        for relation in Run._meta.get_fields(include_hidden=True)
+        if relation.auto_created and getattr(relation, "on_delete", None) is models.PROTECT
+    }
+    goes_with_it = {"Approval.run", "Plan.run", "RunEvent.run", "RunStep.run"}
+    keeps_it = {"RestorePoint.run", "Run.retry_of", "StateVersion.run"}
+    assert holding == goes_with_it | keeps_it
 
 
 @pytest.mark.usefixtures("keep")
