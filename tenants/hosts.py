@@ -18,6 +18,9 @@ from tenants.models import Host, Stack
 from tenants.models.hosts import fingerprint
 from tenants.rows import change, create_row
 
+# Ansible's own names: a pattern, a group, and the machine that runs the playbook. What the
+# blueprint calls a group is none for a host either: “limit: [app]” would mean both.
+RESERVED = ("all", "ungrouped", "localhost")
 FIELDS = ("name", "role", "address", "lan_address", "port", "user", "python")
 
 
@@ -152,6 +155,9 @@ def check_host(host: Host, stack: Stack) -> None:
         text = _("there is no role “%(role)s”. Known: %(known)s.")
         known = ", ".join(rules.roles)
         raise HostRefused(name=host.name, why=text % {"role": host.role, "known": known})
+    if host.name in {*RESERVED, *rules.groups}:
+        text = _("playbooks mean something else by this name. Call it %s-1, for example.")
+        raise HostRefused(name=host.name, why=text % host.name)
     try:
         host.clean_fields(exclude=["stack", "public_id"])
     except ValidationError as error:

@@ -4,7 +4,7 @@ import re
 
 from ulid import ULID
 
-PATTERN = re.compile(r"^[a-z]{3}_[0-9A-HJKMNP-TV-Z]{26}$")
+PATTERN = re.compile(r"\A[a-z]{3}_[0-9A-HJKMNP-TV-Z]{26}\Z")
 
 
 def new_id(prefix: str) -> str:

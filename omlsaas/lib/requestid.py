@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from omlsaas.lib.ids import new_id
 
-ACCEPTED = re.compile(r"^[A-Za-z0-9_.:-]{8,64}$")
+ACCEPTED = re.compile(r"\A[A-Za-z0-9_.:-]{8,64}\Z")
 
 
 class RequestIdMiddleware:

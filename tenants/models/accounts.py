@@ -8,7 +8,7 @@ from tenants.models.archive import LIVING, Archivable, ArchiveQuerySet, public_i
 from tenants.querysets import RegionScoped
 
 SLUG = RegexValidator(
-    r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$",
+    r"\A[a-z][a-z0-9-]{0,30}[a-z0-9]\Z",
     _("Use 2 to 32 lower-case letters, digits and hyphens; begin with a letter."),
 )
 

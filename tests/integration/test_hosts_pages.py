@@ -13,6 +13,7 @@ from deployments.runner.plays import Plays
 from deployments.runstatus import RunStatus
 from deployments.steps.hosterrors import HostKeyOffered
 from tenants import actors, hosts, secrets, services
+from tenants.errors import HostRefused
 from tenants.models import AuditEntry, Host
 from tests import sshhosts
 from tests.factories import make_region, make_run, make_step, make_tenant, make_user
@@ -85,6 +86,9 @@ def test_a_host_is_added_with_its_key_which_no_page_shows(alice, acme, tmp_path)
         ("address", "a b", "without port or user"),
         ("user", "root;x", "name of a user"),
         ("name", "App_One", "lower-case letters"),
+        ("name", "localhost", "Call it localhost-1"),
+        ("name", "all", "playbooks mean something else"),
+        ("name", "voice", "Call it voice-1"),
         ("python", "python3", "Write a path"),
         ("ssh_key", "no key at all", "no private key"),
     ],
@@ -96,6 +100,13 @@ def test_what_cannot_work_is_refused_with_its_reason(alice, acme, field, value, 
     assert not Host.objects.exists()
     if field == "ssh_key":
         assert value not in html
+
+
+def test_a_name_is_one_line_through_every_door(acme):
+    for name in ("app-one\n", "app\none"):
+        with pytest.raises(HostRefused, match="lower-case letters"):
+            hosts.add_host(actors.system("test"), acme, name=name, role="app", address="192.0.2.7")
+    assert not Host.objects.exists()
 
 
 def test_a_key_with_a_passphrase_is_refused(alice, acme, tmp_path):
