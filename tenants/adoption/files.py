@@ -1,6 +1,7 @@
 """The files of the old deployer: which they are, how large they may be, what their values are."""
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from tenants.blueprints import Adoption
 from tenants.blueprints.hcl import NotConstant, constants
 from tenants.errors import AdoptionUnreadable
 
-MAX_VALUES_BYTES = 256 * 1024
+# Real ones have some 5 KiB; a parse of this takes about a second.
+MAX_VALUES_BYTES = 64 * 1024
 MAX_STATE_BYTES = 32 * 1024 * 1024
 # By a browser both files together: they must never touch the disk on their way.
 MAX_UPLOAD_BYTES = 2 * 1024 * 1024
@@ -56,7 +58,7 @@ def values_of(file: OldFile) -> dict[str, Any]:
     """Return the variables of a .tfvars file. Raises AdoptionUnreadable, which quotes no value."""
     _check_size(file, MAX_VALUES_BYTES)
     try:
-        return constants(file.content.decode("utf-8-sig"))
+        found = constants(file.content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise AdoptionUnreadable(file=file.name, why=_("it is not UTF-8.")) from None
     except LarkError as error:
@@ -65,6 +67,24 @@ def values_of(file: OldFile) -> dict[str, Any]:
     except NotConstant:
         why = _("a value in it is an expression; write the value itself.")
         raise AdoptionUnreadable(file=file.name, why=why) from None
+    except (RecursionError, ValueError):
+        why = _("a value in it is nested too deeply, or a number too long.")
+        raise AdoptionUnreadable(file=file.name, why=why) from None
+    if name := next((name for name, value in found.items() if not _is_kept(value)), ""):
+        why = _("%s has a NUL character, or a number without end.") % name
+        raise AdoptionUnreadable(file=file.name, why=why)
+    return found
+
+
+def _is_kept(value: Any) -> bool:
+    """Tell whether the database takes a value: JSON has neither NUL nor infinity there."""
+    if isinstance(value, dict):
+        return all(_is_kept(one) for pair in value.items() for one in pair)
+    if isinstance(value, list):
+        return all(_is_kept(one) for one in value)
+    if isinstance(value, float):
+        return isfinite(value)
+    return not isinstance(value, str) or "\0" not in value
 
 
 def state_of(file: OldFile) -> OldState:

@@ -66,6 +66,8 @@ class OldState:
 
 def read_state(name: str, content: bytes) -> OldState:
     """Return what a state says. Raises AdoptionUnreadable with the way out."""
+    if b"\\u0000" in content:
+        raise AdoptionUnreadable(file=name, why=_("it has a NUL character in a value."))
     try:
         raw = json.loads(content)
         version = raw["version"]

@@ -97,9 +97,30 @@ def test_a_refused_values_file_is_not_quoted(text):
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a = " + "[" * 3000 + "]" * 3000, "nested too deeply"),
+        ("a = " + "9" * 5000, "number too long"),
+        ("a = 1e999", "a has a NUL character, or a number without end"),
+        ('a = {b = ["\0"]}', "a has a NUL character"),
+    ],
+)
+def test_values_that_nothing_can_keep_are_refused(text, words):
+    with pytest.raises(AdoptionUnreadable, match=words):
+        values_of(OldFile("x", text.encode()))
+
+
+def test_a_state_with_what_the_database_cannot_keep_is_refused():
+    content = state(resources=[{"type": "t", "name": "n", "instances": [
+        {"attributes": {"id": "a\0"}}]}])  # fmt: skip
+    with pytest.raises(AdoptionUnreadable, match="NUL"):
+        read_state("x", content)
+
+
 def test_too_large_files_are_refused():
-    with pytest.raises(AdoptionUnreadable, match="larger than 256 KiB"):
-        values_of(OldFile("x", b"#" * (256 * 1024 + 1)))
+    with pytest.raises(AdoptionUnreadable, match="larger than 64 KiB"):
+        values_of(OldFile("x", b"#" * (64 * 1024 + 1)))
 
 
 def test_a_folder_has_exactly_one_of_each(tmp_path):
