@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from tenants import access, audit, blueprints, secrets
 from tenants.actors import Actor
@@ -34,10 +35,12 @@ from tenants.places import (  # noqa: F401  (services of places are called as se
     create_region,
 )
 from tenants.rows import change, create_row
+from tenants.values import is_keepable
 
 SECRET_MIN_LENGTH = 8
 TENANT_FIELDS = ("title", "release", "time_zone", "labels", "notes")
 STACK_SETTINGS = ("is_auto_apply", "is_auto_destroy")
+UNKEEPABLE = gettext_lazy("It holds a NUL character, half a character or infinity.")
 
 
 def blueprint_kind(blueprint: str, kind: str) -> blueprints.Kind:
@@ -225,15 +228,16 @@ def _judge(
     changed: dict[str, Any],
     new_secrets: dict[str, str],
 ) -> None:
-    problems: dict[str, str] = {}
-    for name in {*changed, *new_secrets}:
+    given = {**changed, **new_secrets}
+    problems = {name: str(UNKEEPABLE) for name, v in given.items() if not is_keepable(v)}
+    for name in given.keys() - problems.keys():
         variable = kind.variables.get(name)
         if variable is None or name in kind.provided:
             problems[name] = _("The blueprint has no such variable.")
         elif variable.sensitive != (name in new_secrets):
             problems[name] = _("Secrets and plain values do not change places.")
     for name, value in new_secrets.items():
-        if len(value) < SECRET_MIN_LENGTH:
+        if name not in problems and len(value) < SECRET_MIN_LENGTH:
             problems[name] = str(SecretTooShort(name=name, length=SECRET_MIN_LENGTH))
         elif name not in problems:
             problems.update(blueprints.judge_secret(kind, name, value))
@@ -303,6 +307,8 @@ def set_secret(actor: Actor, stack: Stack, name: str, value: str) -> None:
     variable = kind.variables.get(name)
     if variable is None or not variable.sensitive:
         raise InputsRefused({name: _("The blueprint has no such secret.")})
+    if not is_keepable(value):
+        raise InputsRefused({name: UNKEEPABLE})
     if problems := blueprints.judge_secret(kind, name, value):
         raise InputsRefused(problems)
     with transaction.atomic():

@@ -1,7 +1,6 @@
 """The files of the old deployer: which they are, how large they may be, what their values are."""
 
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from tenants.adoption.oldstate import OldState, read_state
 from tenants.blueprints import Adoption
 from tenants.blueprints.hcl import NotConstant, constants
 from tenants.errors import AdoptionUnreadable
+from tenants.values import is_keepable
 
 # Real ones have some 5 KiB; a parse of this takes about a second.
 MAX_VALUES_BYTES = 64 * 1024
@@ -70,21 +70,10 @@ def values_of(file: OldFile) -> dict[str, Any]:
     except (RecursionError, ValueError):
         why = _("a value in it is nested too deeply, or a number too long.")
         raise AdoptionUnreadable(file=file.name, why=why) from None
-    if name := next((name for name, value in found.items() if not _is_kept(value)), ""):
+    if name := next((name for name, value in found.items() if not is_keepable(value)), ""):
         why = _("%s has a NUL character, or a number without end.") % name
         raise AdoptionUnreadable(file=file.name, why=why)
     return found
-
-
-def _is_kept(value: Any) -> bool:
-    """Tell whether the database takes a value: JSON has neither NUL nor infinity there."""
-    if isinstance(value, dict):
-        return all(_is_kept(one) for pair in value.items() for one in pair)
-    if isinstance(value, list):
-        return all(_is_kept(one) for one in value)
-    if isinstance(value, float):
-        return isfinite(value)
-    return not isinstance(value, str) or "\0" not in value
 
 
 def state_of(file: OldFile) -> OldState:

@@ -106,6 +106,16 @@ def test_all_of_it_or_nothing(acme):
     assert not Host.objects.exists() and not secrets.versions(acme)
 
 
+def test_what_the_database_cannot_hold_is_a_refusal(acme):
+    actor = actors.system("test")
+    for values, given in (({"fqdn": "a\0b"}, {}), ({}, {"ami_password": "long-enough-\ud800"})):
+        with pytest.raises(InputsRefused, match="1 value"):
+            services.save_inputs(actor, acme, values, given)
+    with pytest.raises(InputsRefused):
+        services.set_secret(actor, acme, "ami_password", "long-enough-\0")
+    assert not secrets.versions(acme)
+
+
 def test_what_was_shown_is_good_for_the_one_who_saw_it_and_there_alone(acme):
     found = inventoryimport.preview(acme, INVENTORY)
     packed = found.pack("alice:acme")
