@@ -89,3 +89,8 @@ def test_a_fragment_after_the_session_has_ended_has_the_whole_page_go_to_sign_in
     response = Client().get(reverse(name), headers={"HX-Request": "true"})
     assert (response.status_code, response["HX-Refresh"], response.content) == (200, "true", b"")
     assert Client().get(reverse(name)).status_code == 302
+
+
+def test_a_look_up_in_json_that_no_json_can_hold_is_a_bad_look_up(browser: Client, run: Any):
+    response = browser.get("/admin/deployments/run/", {"actor": "a\x00b"})
+    assert (response.status_code, response["Location"]) == (302, "/admin/deployments/run/?e=1")
