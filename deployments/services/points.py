@@ -52,11 +52,15 @@ def return_to_point(
     kind = blueprints.load(stack.blueprint).kinds[stack.kind]
     standing = set(Backup.objects.filter(stack=stack).values_list("key", flat=True))
     gone = sorted(set(point.backups.values()) - standing)
-    if gone:
+    if gone and action.returns_backups:
         why = _("the backup %s is no longer in the bucket. Choose another one.") % ", ".join(gone)
         raise PointGone(stack=stack, point=point, why=why)
-    decided = _return_versions(actor, stack, kind, point) if stack.tenant_id else set()
-    _return_inputs(actor, stack, kind, point, decided, action.kind)
+    component = asked.get(action.returns_component) if action.returns_component else None
+    if component:
+        _return_component(actor, stack, kind, point, component)
+    else:
+        decided = _return_versions(actor, stack, kind, point) if stack.tenant_id else set()
+        _return_inputs(actor, stack, kind, point, decided, action.kind)
     files = Backup.objects.filter(stack=stack, key__in=point.backups.values())
     return {
         "id": point.public_id,
@@ -81,6 +85,25 @@ def _return_versions(actor: Actor, stack: Stack, kind: Kind, point: RestorePoint
                 actor, tenant, component=component, version=wanted, reason=reason, expires_at=None
             )
     return set(component_versions(tenant, kind))
+
+
+def _return_component(
+    actor: Actor, stack: Stack, kind: Kind, point: RestorePoint, component: str
+) -> None:
+    """Let one component have the point's version again; all else stays as it is wanted."""
+    wanted = point.versions.get(component, "")
+    if not wanted:
+        why = _("it has no version of %s. Choose another one.") % component
+        raise PointGone(stack=stack, point=point, why=why)
+    variable = kind.versions[component]
+    chosen = component_versions(stack.tenant, kind) if stack.tenant_id else {}
+    if variable not in chosen:
+        tenants_services.save_inputs(actor, stack, {variable: wanted}, kind_of_action="restore")
+    elif chosen[variable] != wanted:
+        reason = _("Back to %s") % point
+        tenants_services.pin_component(
+            actor, stack.tenant, component=component, version=wanted, reason=reason, expires_at=None
+        )
 
 
 def _return_inputs(

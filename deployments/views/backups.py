@@ -17,9 +17,12 @@ from deployments.views.doors import find
 from tenants import blueprints
 from tenants.access import user_can
 from tenants.blueprints import Action, Kind
+from tenants.blueprints.stepkinds import LISTS_BACKUPS
 from tenants.models import Stack, User
 
 POINTS_SHOWN = 5
+# They tell which backups the bucket has.
+LISTS = ("s3.list", LISTS_BACKUPS)
 COLUMNS = (
     Column("name", _("Name"), ("name",)),
     Column("component", _("Component"), ("component",)),
@@ -54,14 +57,16 @@ def components_of(actions: Collection[Action]) -> list[str]:
     found: dict[str, None] = {}
     for action in actions:
         for step in action.steps:
-            if step.kind in ("s3.list", "s3.await_object") and step.params.get("prefix"):
+            if step.kind == LISTS_BACKUPS or (
+                step.kind in ("s3.list", "s3.await_object") and step.params.get("prefix")
+            ):
                 found[step.params.get("component", "")] = None
     return [name for name in found if name and name in _listed(actions)]
 
 
 def _listed(actions: Collection[Action]) -> set[str]:
     steps = [step for action in actions for step in action.steps]
-    return {step.params.get("component", "") for step in steps if step.kind == "s3.list"}
+    return {step.params.get("component", "") for step in steps if step.kind in LISTS}
 
 
 def panel(user: User, stack: Stack, kind: Kind) -> dict[str, Any] | None:
@@ -92,7 +97,7 @@ def panel(user: User, stack: Stack, kind: Kind) -> dict[str, Any] | None:
 
 
 def _only_lists(action: Action) -> bool:
-    return all(step.kind == "s3.list" for step in action.steps)
+    return all(step.kind in LISTS for step in action.steps)
 
 
 def _action_href(user: User, stack: Stack, action: Action | None) -> str:

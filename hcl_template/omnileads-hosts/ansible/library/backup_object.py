@@ -50,7 +50,9 @@ RETURN = r"""
 sha256: {description: SHA-256 of the object as it came back., returned: present or fetched}
 size: {description: Its bytes., returned: present or fetched}
 folders:
-  description: For each folder its key with the last slash, the names in it and their bytes in all.
+  description:
+    - For each folder its key with the last slash, its name (C(taken_at)), the C(names) in it and their
+      bytes in all (C(size)).
   returned: listed
 """
 
@@ -89,7 +91,8 @@ def list_folders(store: Store, prefix: str) -> list[dict[str, object]]:
     for key, size in store.listed(prefix):
         name, slash, rest = key[len(prefix) :].partition("/")
         if slash and rest:
-            row = found.setdefault(name, {"key": f"{prefix}{name}/", "names": [], "size": 0})
+            row = {"key": f"{prefix}{name}/", "taken_at": name, "names": [], "size": 0}
+            row = found.setdefault(name, row)
             row["names"].append(rest)
             row["size"] += size
     return [found[name] for name in sorted(found, reverse=True)]
