@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -118,6 +119,40 @@ def _points(user: User, stack: Stack, actions: Collection[Action]) -> list[Point
         )
         for point in points_of(stack)[:POINTS_SHOWN]
     ]
+
+
+def kept_with_points(user: User, stack: Stack, action: Action) -> list[dict[str, str]]:
+    """Return the backups of the newest restore points, each with the way to bring it back.
+
+    Empty unless the action goes back to a point and leaves the data as it is.
+    """
+    if not action.returns_to_point or action.returns_backups:
+        return []
+    points = list(points_of(stack)[:POINTS_SHOWN])
+    keys = [key for point in points for key in point.backups.values()]
+    rows = {row.key: row for row in Backup.objects.filter(stack=stack, key__in=keys)}
+    ways = _restoring(stack)
+    found: dict[str, dict[str, str]] = {}
+    for point in points:
+        for row in (rows[key] for key in point.backups.values() if key in rows):
+            words = _("%(backup)s, the newest before run %(run)s")
+            words = words % {"backup": row.name, "run": point.run.number}
+            action, name = ways.get(row.component, (None, ""))
+            href = _action_href(user, stack, action)
+            href = f"{href}?{urlencode({name: row.file})}" if href else ""
+            found.setdefault(row.key, {"words": words, "href": href})
+    return list(found.values())
+
+
+def _restoring(stack: Stack) -> dict[str, tuple[Action, str]]:
+    """Return component → the action that brings its backups back, and its parameter for that."""
+    actions = blueprints.load(stack.blueprint).kinds[stack.kind].actions_of(stack.is_adopted)
+    return {
+        param.choices_from.partition(":")[2]: (action, param.name)
+        for action in actions.values()
+        for param in action.params
+        if param.choices_from.startswith("backups:") and action.kind == "restore"
+    }
 
 
 def backup_list(request: HttpRequest, stack_id: str) -> HttpResponse:
