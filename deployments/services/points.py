@@ -10,6 +10,7 @@ from tenants import blueprints
 from tenants import services as tenants_services
 from tenants.actors import Actor
 from tenants.blueprints import Action, Kind
+from tenants.blueprints.templates import places
 from tenants.effective import component_versions
 from tenants.models import Release, Stack
 
@@ -38,6 +39,23 @@ def keep_point(run: Run) -> RestorePoint:
     return RestorePoint.objects.update_or_create(run=run, defaults=values)[0]
 
 
+def component_param(action: Action) -> str:
+    """Return the parameter that lets one component alone go back; empty for none."""
+    found = (p.name for p in action.params if p.choices_from == "components")
+    return next(found, "") if action.returns_to_point else ""
+
+
+def brings_data_back(action: Action) -> bool:
+    """Tell whether its steps bring back the backups of the point that it goes back to."""
+    looked_up = (place for step in action.steps for place in places(step.params))
+    return any(place.startswith("point.backups.") for place in looked_up)
+
+
+def leaves_data(action: Action) -> bool:
+    """Tell whether it goes back to a point and leaves the data as it is."""
+    return bool(action.returns_to_point) and not brings_data_back(action)
+
+
 def return_to_point(
     actor: Actor, stack: Stack, action: Action, asked: dict[str, Any]
 ) -> dict[str, Any] | None:
@@ -52,10 +70,10 @@ def return_to_point(
     kind = blueprints.load(stack.blueprint).kinds[stack.kind]
     standing = set(Backup.objects.filter(stack=stack).values_list("key", flat=True))
     gone = sorted(set(point.backups.values()) - standing)
-    if gone and action.returns_backups:
+    if gone and brings_data_back(action):
         why = _("the backup %s is no longer in the bucket. Choose another one.") % ", ".join(gone)
         raise PointGone(stack=stack, point=point, why=why)
-    component = asked.get(action.returns_component) if action.returns_component else None
+    component = asked.get(component_param(action))
     if component:
         _return_component(actor, stack, kind, point, component)
     else:

@@ -20,6 +20,7 @@ from deployments.models import Run
 from deployments.paramsform import ParamsForm
 from deployments.runstatus import OPEN
 from deployments.services.foureyes import demanded, words_of
+from deployments.services.points import leaves_data
 from deployments.steps.kinds import KINDS
 from deployments.views.backups import kept_with_points
 from deployments.views.doors import attempt, find, require
@@ -218,7 +219,7 @@ def _consequences(stack: Stack, kind: Kind, action: Action) -> list[tuple[str, s
 
 def _data_stays(action: Action) -> list[tuple[str, str, str]]:
     """Return that an action goes back without the data; nothing for any other."""
-    if not action.returns_to_point or action.returns_backups:
+    if not leaves_data(action):
         return []
     words = _("The data stays as it is: what a newer version did to it is not undone.")
     return [("wait", "database", words)]

@@ -14,6 +14,7 @@ from deployments.links import link, owner_link
 from deployments.listing import Column, Listing, export, show
 from deployments.models import Backup
 from deployments.services.params import point_words, points_of
+from deployments.services.points import leaves_data
 from deployments.views.doors import find
 from tenants import blueprints
 from tenants.access import user_can
@@ -126,7 +127,7 @@ def kept_with_points(user: User, stack: Stack, action: Action) -> list[dict[str,
 
     Empty unless the action goes back to a point and leaves the data as it is.
     """
-    if not action.returns_to_point or action.returns_backups:
+    if not leaves_data(action):
         return []
     points = list(points_of(stack)[:POINTS_SHOWN])
     keys = [key for point in points for key in point.backups.values()]

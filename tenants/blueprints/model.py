@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 
 from tenants.blueprints.hosts import HostRules
 from tenants.blueprints.stepkinds import ENGINE_STEPS, LOOKS, needs_inputs
-from tenants.blueprints.templates import places
 
 PRIMITIVES = ("string", "number", "bool")
 
@@ -174,8 +173,7 @@ class StepSpec:
 class Param:
     """What an action asks for a single run: no input of the stack, nothing stays of it.
 
-    `choices_from` is empty, `backups:<component>`, `restore_points` or `components` (those that
-    have versions).
+    `choices_from` is empty, `backups:<component>`, `restore_points` or `components`.
     """
 
     name: str
@@ -228,24 +226,8 @@ class Action:
     @property
     def returns_to_point(self) -> str:
         """Return the parameter that names a restore point to go back to; empty for none."""
-        return self._param_from("restore_points")
-
-    @property
-    def returns_component(self) -> str:
-        """Return the parameter that lets one component alone go back; empty for none."""
-        return self._param_from("components") if self.returns_to_point else ""
-
-    @property
-    def returns_backups(self) -> bool:
-        """Tell whether its steps bring back the backups of the point that it goes back to."""
-        return any(
-            place.startswith("point.backups.")
-            for step in self.steps
-            for place in places(step.params)
-        )
-
-    def _param_from(self, source: str) -> str:
-        return next((p.name for p in self.params if p.choices_from == source), "")
+        found = (p.name for p in self.params if p.choices_from == "restore_points")
+        return next(found, "")
 
 
 @dataclass(frozen=True)

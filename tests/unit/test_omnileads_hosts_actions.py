@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from deployments.checks import check_steps
+from deployments.services.points import brings_data_back, component_param, leaves_data
 from deployments.steps import pieces_of
 from deployments.steps.versions_refuse import is_version
 from tenants import blueprints
@@ -84,10 +85,10 @@ def test_an_upgrade_backs_up_and_keeps_a_point_before_it_changes_anything(action
 
 def test_a_rollback_leaves_the_data_and_may_be_of_one_component(actions):
     action = actions["rollback"]
-    assert (action.returns_to_point, action.returns_component) == ("point", "component")
-    assert not action.returns_backups and "not undone" in action.description
+    assert (action.returns_to_point, component_param(action)) == ("point", "component")
+    assert leaves_data(action) and "not undone" in action.description
     on_aws = blueprints.load("omnileads").kinds["tenant"].actions["rollback"]
-    assert on_aws.returns_backups and on_aws.returns_component == ""
+    assert brings_data_back(on_aws) and not leaves_data(on_aws) and component_param(on_aws) == ""
 
 
 def test_a_large_database_may_be_silent_for_long(actions):

@@ -51,8 +51,8 @@ sha256: {description: SHA-256 of the object as it came back., returned: present 
 size: {description: Its bytes., returned: present or fetched}
 folders:
   description:
-    - For each folder its key with the last slash, its name (C(taken_at)), the C(names) in it and their
-      bytes in all (C(size)).
+    - For each folder its key with the last slash, its name (C(taken_at)), the C(names) in it and
+      their bytes in all (C(size)).
   returned: listed
 """
 
