@@ -43,6 +43,7 @@ _TEXTS = {
     "ansible_play": ("play",),
     "ansible_task": ("task", "place"),
     "ansible_told": ("about", "text"),
+    "ansible_backup": ("key", "taken_at"),
 }
 _BY_LEVEL = {"error": RED, "warn": YELLOW}
 _BY_ACTION = {"delete": RED, "replace": RED, "create": GREEN, "update": YELLOW}
@@ -258,6 +259,11 @@ def _told(message: dict) -> dict:
     return {**texts, "is_loud": message.get("is_loud") is True}
 
 
+def _backup(message: dict) -> dict:
+    texts = {name: _text(message.get(name)) for name in ("key", "taken_at")}
+    return {**texts, "size": int(message.get("size") or 0)}
+
+
 _EVENTS: dict[str, Callable[[dict], dict]] = {
     "version": _version,
     "planned_change": _change,
@@ -269,6 +275,7 @@ _EVENTS: dict[str, Callable[[dict], dict]] = {
     "ansible_result": _result,
     "ansible_stats": _nothing,
     "ansible_told": _told,
+    "ansible_backup": _backup,
     **dict.fromkeys(
         (
             "refresh_start",

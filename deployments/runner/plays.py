@@ -11,6 +11,7 @@ MAX_HOSTS = 1_000
 MAX_TASKS = 1_000
 MAX_BARS = 2_000
 MAX_NOTES = 100
+MAX_BACKUPS = 1_000
 # A shorter time is no bar, unless something happened in it.
 NOTABLE_S = 0.2
 COUNTERS = ("ok", "changed", "failed", "unreachable", "skipped", "ignored")
@@ -21,7 +22,8 @@ class Plays:
 
     hosts: one row for each: host, place (from 0), its counters, status (ok, changed, and failed or
     unreachable for good), ended. notes: what the playbook told of a
-    host: host, about, text, is_loud. tasks: number, name, play, at. bars: [host's place, task's
+    host: host, about, text, is_loud. backups: what it made or found in a bucket: key, taken_at (a
+    text), size in bytes. tasks: number, name, play, at. bars: [host's place, task's
     number, began, ended, status], those that took a while or did something. All are bounded.
     """
 
@@ -36,6 +38,7 @@ class Plays:
         self.more_bars = 0
         self.more_hosts = 0
         self.notes: list[dict] = []
+        self.backups: list[dict] = []
         self.diagnostics: list[dict] = []
         self.more_diagnostics = 0
         self.is_summed_up = False
@@ -59,6 +62,7 @@ class Plays:
         return {**kept, "hosts": [dict(row) for row in self._hosts.values()],
                 "bars": [list(bar) for bar in self.bars], "totals": dict(self.totals),
                 "tasks": list(self.tasks), "notes": list(self.notes),
+                "backups": list(self.backups),
                 "diagnostics": list(self.diagnostics)}  # fmt: skip
 
     def _begin_play(self, event: dict) -> None:
@@ -106,6 +110,11 @@ class Plays:
             kept = {name: event[name][:MAX_TEXT] for name in ("host", "about", "text")}
             self.notes.append({**kept, "is_loud": event["is_loud"]})
 
+    def _keep(self, event: dict) -> None:
+        if len(self.backups) < MAX_BACKUPS:
+            texts = {name: event[name][:MAX_TEXT] for name in ("key", "taken_at")}
+            self.backups.append({**texts, "size": event["size"]})
+
     def _diagnose(self, event: dict) -> None:
         if len(self.diagnostics) >= MAX_DIAGNOSTICS:
             self.more_diagnostics += 1
@@ -119,6 +128,7 @@ class Plays:
         "ansible_result": _count,
         "ansible_stats": _sum_up,
         "ansible_told": _note,
+        "ansible_backup": _keep,
         "diagnostic": _diagnose,
     }
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from deployments.errors import ParamsRefused
 from deployments.models import Backup, RestorePoint
 from deployments.models.backups import backup_name
+from tenants import blueprints
 from tenants.blueprints import Action, Param
 from tenants.models import Stack
 
@@ -28,10 +29,16 @@ def choices_of(stack: Stack, param: Param) -> list[tuple[str, str]]:
     if param.choices_from == "restore_points":
         points = points_of(stack)[:CHOICES_SHOWN]
         return [(point.public_id, point_words(point)) for point in points]
+    if param.choices_from == "components":
+        return [(name, name) for name in _components(stack)]
     if param.choices_from:
         rows = _backups(stack, param)[:CHOICES_SHOWN]
         return [(row.file, f"{row.name} ({row.taken_at:%Y-%m-%d %H:%M} UTC)") for row in rows]
     return []
+
+
+def _components(stack: Stack) -> list[str]:
+    return list(blueprints.load(stack.blueprint).kinds[stack.kind].versions)
 
 
 def points_of(stack: Stack) -> QuerySet[RestorePoint]:
@@ -106,9 +113,10 @@ def _number(text: str) -> int | float:
 
 
 def _choice(stack: Stack, param: Param, text: str) -> str:
-    if param.choices:
-        if text not in map(str, param.choices):
-            known = ", ".join(map(str, param.choices))
+    if param.choices or param.choices_from == "components":
+        choices = [str(value) for value in param.choices or _components(stack)]
+        if text not in choices:
+            known = ", ".join(choices)
             raise _Wrong(_("“%(text)s” is not one of: %(known)s.") % {"text": text, "known": known})
         return text
     if param.choices_from == "restore_points":

@@ -10,6 +10,7 @@ from tenants import blueprints
 from tenants import services as tenants_services
 from tenants.actors import Actor
 from tenants.blueprints import Action, Kind
+from tenants.blueprints.templates import places
 from tenants.effective import component_versions
 from tenants.models import Release, Stack
 
@@ -38,6 +39,23 @@ def keep_point(run: Run) -> RestorePoint:
     return RestorePoint.objects.update_or_create(run=run, defaults=values)[0]
 
 
+def component_param(action: Action) -> str:
+    """Return the parameter that lets one component alone go back; empty for none."""
+    found = (p.name for p in action.params if p.choices_from == "components")
+    return next(found, "") if action.returns_to_point else ""
+
+
+def brings_data_back(action: Action) -> bool:
+    """Tell whether its steps bring back the backups of the point that it goes back to."""
+    looked_up = (place for step in action.steps for place in places(step.params))
+    return any(place.startswith("point.backups.") for place in looked_up)
+
+
+def leaves_data(action: Action) -> bool:
+    """Tell whether it goes back to a point and leaves the data as it is."""
+    return bool(action.returns_to_point) and not brings_data_back(action)
+
+
 def return_to_point(
     actor: Actor, stack: Stack, action: Action, asked: dict[str, Any]
 ) -> dict[str, Any] | None:
@@ -52,11 +70,15 @@ def return_to_point(
     kind = blueprints.load(stack.blueprint).kinds[stack.kind]
     standing = set(Backup.objects.filter(stack=stack).values_list("key", flat=True))
     gone = sorted(set(point.backups.values()) - standing)
-    if gone:
+    if gone and brings_data_back(action):
         why = _("the backup %s is no longer in the bucket. Choose another one.") % ", ".join(gone)
         raise PointGone(stack=stack, point=point, why=why)
-    decided = _return_versions(actor, stack, kind, point) if stack.tenant_id else set()
-    _return_inputs(actor, stack, kind, point, decided, action.kind)
+    component = asked.get(component_param(action))
+    if component:
+        _return_component(actor, stack, kind, point, component)
+    else:
+        decided = _return_versions(actor, stack, kind, point) if stack.tenant_id else set()
+        _return_inputs(actor, stack, kind, point, decided, action.kind)
     files = Backup.objects.filter(stack=stack, key__in=point.backups.values())
     return {
         "id": point.public_id,
@@ -81,6 +103,25 @@ def _return_versions(actor: Actor, stack: Stack, kind: Kind, point: RestorePoint
                 actor, tenant, component=component, version=wanted, reason=reason, expires_at=None
             )
     return set(component_versions(tenant, kind))
+
+
+def _return_component(
+    actor: Actor, stack: Stack, kind: Kind, point: RestorePoint, component: str
+) -> None:
+    """Let one component have the point's version again; all else stays as it is wanted."""
+    wanted = point.versions.get(component, "")
+    if not wanted:
+        why = _("it has no version of %s. Choose another one.") % component
+        raise PointGone(stack=stack, point=point, why=why)
+    variable = kind.versions[component]
+    chosen = component_versions(stack.tenant, kind) if stack.tenant_id else {}
+    if variable not in chosen:
+        tenants_services.save_inputs(actor, stack, {variable: wanted}, kind_of_action="restore")
+    elif chosen[variable] != wanted:
+        reason = _("Back to %s") % point
+        tenants_services.pin_component(
+            actor, stack.tenant, component=component, version=wanted, reason=reason, expires_at=None
+        )
 
 
 def _return_inputs(

@@ -12,7 +12,7 @@ from deployments.models import Run
 from deployments.runner.plays import Plays
 from deployments.runstatus import RunStatus
 from deployments.services.stacks import mark_suspect
-from deployments.steps import Launch, Piece, StepKind, playbooks, register
+from deployments.steps import Launch, Piece, StepKind, playbooks, register, told_backups
 from deployments.steps.hosterrors import HostsUnknown
 from deployments.work import WORKER, Work
 from tenants.models import Stack
@@ -44,6 +44,7 @@ def _after(work: Work, params: Mapping[str, Any]) -> None:
     playbooks.forget(work)
     with transaction.atomic():
         work.fence()
+        told_backups.keep(work, params, PLAYBOOK)
         stack = Stack.objects.select_for_update(of=("self",), no_key=True).get(pk=work.stack.pk)
         if _was_stopped(work):
             if stack.state_suspect:
@@ -123,7 +124,7 @@ register(
             ),
             Piece("hosts.after", gettext_lazy("Keep the outcome"), call=_after, always=True),
         ),
-        params={**PARAMS, "leaves": str},
+        params={**PARAMS, "leaves": str, "component": str},
         risk="changes",
         cancel="one interrupt; tasks in hand end where they are, the stack is to be checked",
         resume="taken up where its supervisor is; never started a second time",

@@ -134,3 +134,9 @@ class InputInTheWay(DeploymentError):
         "“%(label)s” (%(name)s) of %(stack)s is %(found)s and has to be %(wanted)s first, or the "
         "provider would stop half-way. Set it with Change, then run this again; nothing was done."
     )
+
+
+class VersionRefused(DeploymentError):
+    """A version that runs is known to go wrong with this."""
+
+    message = _("“%(action)s” is refused for %(stack)s with %(found)s. %(why)s Nothing was done.")

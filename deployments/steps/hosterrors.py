@@ -142,3 +142,12 @@ class HostMute(DeploymentError):
         "No SSH answer from %(hosts)s. Look whether they are up, and whether address and port are "
         "right and open to worker host %(worker)s. %(why)s"
     )
+
+
+class NoBackupTold(DeploymentError):
+    """A playbook that makes a backup ended well and told of none."""
+
+    message = _(
+        "%(playbook)s ended well, but told of no backup: there is none of this run. Repair the "
+        "blueprint."
+    )

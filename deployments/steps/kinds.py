@@ -5,6 +5,7 @@ from deployments.steps import (  # noqa: F401  (they register themselves)
     ansible_playbook,
     asg_replace,
     backups,
+    hosts_backups,
     hosts_contact,
     hosts_made,
     inputs_require,
@@ -20,6 +21,7 @@ from deployments.steps import (  # noqa: F401  (they register themselves)
     state_unlock,
     terraform_apply,
     terraform_plan,
+    versions_refuse,
 )
 
 __all__ = ["KINDS"]

@@ -20,7 +20,9 @@ from deployments.models import Run
 from deployments.paramsform import ParamsForm
 from deployments.runstatus import OPEN
 from deployments.services.foureyes import demanded, words_of
+from deployments.services.points import leaves_data
 from deployments.steps.kinds import KINDS
+from deployments.views.backups import kept_with_points
 from deployments.views.doors import attempt, find, require
 from deployments.views.stacks import fits
 from omlsaas.lib.refusals import Refusal
@@ -123,6 +125,7 @@ def stack_action(request: HttpRequest, stack_id: str, action: str) -> HttpRespon
         "params": params,
         "groups": inputs.groups(),
         "facts": _consequences(stack, kind, found),
+        "kept": kept_with_points(request.user, stack, found),
         "is_untimely": not fits(found, stack),
         "section": "tenants" if stack.tenant_id else "environments",
     }
@@ -191,6 +194,7 @@ def _consequences(stack: Stack, kind: Kind, action: Action) -> list[tuple[str, s
         if kind.holds_data:
             words = _("Data goes with them: %(what)s.") % {"what": ", ".join(kind.holds_data)}
             said.append(("bad", "database-x", words))
+    said += _data_stays(action)
     if action.uses_engine and not action.is_plan_only:
         if stack.kind == "shared":
             said += _tenants_on(stack)
@@ -211,6 +215,14 @@ def _consequences(stack: Stack, kind: Kind, action: Action) -> list[tuple[str, s
         facts = {"number": holder.number, "status": holder.get_status_display().lower()}
         said.append(("wait", "hourglass", words % (facts | {"name": stack.name})))
     return said
+
+
+def _data_stays(action: Action) -> list[tuple[str, str, str]]:
+    """Return that an action goes back without the data; nothing for any other."""
+    if not leaves_data(action):
+        return []
+    words = _("The data stays as it is: what a newer version did to it is not undone.")
+    return [("wait", "database", words)]
 
 
 def _second_person(stack: Stack, action: Action) -> list[tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -13,13 +14,17 @@ from deployments.links import link, owner_link
 from deployments.listing import Column, Listing, export, show
 from deployments.models import Backup
 from deployments.services.params import point_words, points_of
+from deployments.services.points import leaves_data
 from deployments.views.doors import find
 from tenants import blueprints
 from tenants.access import user_can
 from tenants.blueprints import Action, Kind
+from tenants.blueprints.stepkinds import LISTS_BACKUPS
 from tenants.models import Stack, User
 
 POINTS_SHOWN = 5
+# They tell which backups the bucket has.
+LISTS = ("s3.list", LISTS_BACKUPS)
 COLUMNS = (
     Column("name", _("Name"), ("name",)),
     Column("component", _("Component"), ("component",)),
@@ -54,14 +59,16 @@ def components_of(actions: Collection[Action]) -> list[str]:
     found: dict[str, None] = {}
     for action in actions:
         for step in action.steps:
-            if step.kind in ("s3.list", "s3.await_object") and step.params.get("prefix"):
+            if step.kind == LISTS_BACKUPS or (
+                step.kind in ("s3.list", "s3.await_object") and step.params.get("prefix")
+            ):
                 found[step.params.get("component", "")] = None
     return [name for name in found if name and name in _listed(actions)]
 
 
 def _listed(actions: Collection[Action]) -> set[str]:
     steps = [step for action in actions for step in action.steps]
-    return {step.params.get("component", "") for step in steps if step.kind == "s3.list"}
+    return {step.params.get("component", "") for step in steps if step.kind in LISTS}
 
 
 def panel(user: User, stack: Stack, kind: Kind) -> dict[str, Any] | None:
@@ -92,7 +99,7 @@ def panel(user: User, stack: Stack, kind: Kind) -> dict[str, Any] | None:
 
 
 def _only_lists(action: Action) -> bool:
-    return all(step.kind == "s3.list" for step in action.steps)
+    return all(step.kind in LISTS for step in action.steps)
 
 
 def _action_href(user: User, stack: Stack, action: Action | None) -> str:
@@ -113,6 +120,40 @@ def _points(user: User, stack: Stack, actions: Collection[Action]) -> list[Point
         )
         for point in points_of(stack)[:POINTS_SHOWN]
     ]
+
+
+def kept_with_points(user: User, stack: Stack, action: Action) -> list[dict[str, str]]:
+    """Return the backups of the newest restore points, each with the way to bring it back.
+
+    Empty unless the action goes back to a point and leaves the data as it is.
+    """
+    if not leaves_data(action):
+        return []
+    points = list(points_of(stack)[:POINTS_SHOWN])
+    keys = [key for point in points for key in point.backups.values()]
+    rows = {row.key: row for row in Backup.objects.filter(stack=stack, key__in=keys)}
+    ways = _restoring(stack)
+    found: dict[str, dict[str, str]] = {}
+    for point in points:
+        for row in (rows[key] for key in point.backups.values() if key in rows):
+            words = _("%(backup)s, the newest before run %(run)s")
+            words = words % {"backup": row.name, "run": point.run.number}
+            action, name = ways.get(row.component, (None, ""))
+            href = _action_href(user, stack, action)
+            href = f"{href}?{urlencode({name: row.file})}" if href else ""
+            found.setdefault(row.key, {"words": words, "href": href})
+    return list(found.values())
+
+
+def _restoring(stack: Stack) -> dict[str, tuple[Action, str]]:
+    """Return component → the action that brings its backups back, and its parameter for that."""
+    actions = blueprints.load(stack.blueprint).kinds[stack.kind].actions_of(stack.is_adopted)
+    return {
+        param.choices_from.partition(":")[2]: (action, param.name)
+        for action in actions.values()
+        for param in action.params
+        if param.choices_from.startswith("backups:") and action.kind == "restore"
+    }
 
 
 def backup_list(request: HttpRequest, stack_id: str) -> HttpResponse:

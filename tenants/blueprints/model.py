@@ -173,7 +173,7 @@ class StepSpec:
 class Param:
     """What an action asks for a single run: no input of the stack, nothing stays of it.
 
-    `choices_from` is empty, `backups:<component>` or `restore_points`.
+    `choices_from` is empty, `backups:<component>`, `restore_points` or `components`.
     """
 
     name: str

@@ -8,7 +8,10 @@ COMPARES = ("terraform.plan", "ansible.check")
 LOOKS = (*COMPARES, "hosts.contact", "ansible.ask")
 # They take away what somebody keeps in a bucket.
 EMPTIES = ("s3.empty",)
-PLAYBOOKS = ("ansible.playbook", "ansible.check", "ansible.ask")
+MAKES_BACKUPS, LISTS_BACKUPS = "ansible.backup", "ansible.backups"
+PLAYBOOKS = (
+    "ansible.playbook", "ansible.check", "ansible.ask", MAKES_BACKUPS, LISTS_BACKUPS,
+)  # fmt: skip
 
 
 def needs_inputs(kind: str) -> bool:

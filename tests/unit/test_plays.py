@@ -3,7 +3,7 @@
 import json
 
 from deployments.runner.humanlog import HumanLog
-from deployments.runner.plays import MAX_BARS, MAX_HOSTS, MAX_NOTES, Plays
+from deployments.runner.plays import MAX_BACKUPS, MAX_BARS, MAX_HOSTS, MAX_NOTES, Plays
 
 AT = "2026-11-26T03:00:0%s.000Z"
 
@@ -52,6 +52,19 @@ def test_what_a_playbook_tells_of_a_host():
     for _turn in range(MAX_NOTES + 5):
         plays.update([{"type": "ansible_told", "is_loud": False, **note}])
     assert len(plays.notes) == MAX_NOTES
+
+
+def test_the_backups_that_a_playbook_tells_are_no_lines_and_bounded():
+    one = line("ansible_backup", key="backup/acme/20260101T030000Z/", size=17,
+               taken_at="20260101T030000Z")  # fmt: skip
+    text, plays = feed(one, line("ansible_backup", key="k", size=None, taken_at=None))
+    assert text == ""
+    assert plays.to_dict()["backups"] == [
+        {"key": "backup/acme/20260101T030000Z/", "taken_at": "20260101T030000Z", "size": 17},
+        {"key": "k", "taken_at": "", "size": 0},
+    ]
+    _text, plays = feed(*[one] * (MAX_BACKUPS + 5))
+    assert len(plays.backups) == MAX_BACKUPS
 
 
 def test_a_bar_is_what_took_a_while_or_did_something():

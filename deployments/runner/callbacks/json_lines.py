@@ -174,6 +174,7 @@ class CallbackModule(CallbackBase):
             self.tell(paint(f"{host}: {told or 'nothing to do'}", colour), "ansible_note")
         for host, told in stats.custom.items():
             self._tell_notes(host, told.get("notes") or ())
+            self._tell_backups(told.get("backups") or ())
         self.tell("", "ansible_stats", hosts=hosts)
 
     def _tell_notes(self, host: str, notes: Iterable[dict[str, Any]]) -> None:
@@ -184,6 +185,12 @@ class CallbackModule(CallbackBase):
             text = f"{host}, {facts['about']}: {facts['text']}"
             text = paint(text, YELLOW) if is_loud else text
             self.tell(text, "ansible_told", host=host, is_loud=is_loud, **facts)
+
+    def _tell_backups(self, backups: Iterable[dict[str, Any]]) -> None:
+        """Tell which backups a playbook made, or found (set_stats, `backups`)."""
+        for one in backups:
+            facts = {name: str(one.get(name, "")) for name in ("key", "taken_at")}
+            self.tell("", "ansible_backup", size=int(one.get("size") or 0), **facts)
 
     def _result(self, result: Any, status: str, silent: bool = False) -> None:
         host = result.host.get_name()

@@ -1,0 +1,36 @@
+"""What a playbook told of backups (set_stats, `backups`) becomes rows of the stack."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from deployments.services.backups import Seen, see_backups
+from deployments.work import Work
+
+
+def keep(work: Work, params: Mapping[str, Any], kind: str, *, whole: bool = False) -> None:
+    """Write down the backups that the last playbook of this kind told, of the step's `component`.
+
+    One that was told counts, whatever failed after it. With `whole` it told all that there are:
+    rows of others go. Call inside the fenced transaction.
+    """
+    component = params.get("component")
+    if not component:
+        return
+    steps = work.run.steps.filter(kind=kind, number__lt=work.step.number)
+    step = steps.order_by("-number").first()
+    told = step.progress.get("backups", ()) if step is not None else ()
+    found = [one for one in map(_seen, told) if one is not None]
+    if found or whole:
+        run = None if whole else work.run
+        see_backups(work.stack, component, "", found, run=run, whole=whole)
+
+
+def _seen(told: Mapping[str, Any]) -> Seen | None:
+    """Return it as the bucket would list it; None for one without a moment of ISO 8601."""
+    try:
+        moment = datetime.fromisoformat(told["taken_at"])
+    except ValueError:
+        return None
+    at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return Seen(told["key"], told["size"], at)
