@@ -16,7 +16,7 @@ from bench.rig import Rig
 from bench.watchers import Watcher
 
 REPEATS = 5
-BARE_S = (10, 60)
+BARE_S = (12, 60)
 TASKS, HOSTS = 60, 2
 MANY = 200
 # The log's text is what people read, and grows with it.

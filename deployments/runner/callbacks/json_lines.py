@@ -174,6 +174,8 @@ class CallbackModule(CallbackBase):
             self.tell(paint(f"{host}: {told or 'nothing to do'}", colour), "ansible_note")
         for host, told in stats.custom.items():
             self._tell_notes(host, told.get("notes") or ())
+            if certificate := told.get("certificate"):
+                self.tell("", "ansible_certificate", host=host, pem=str(certificate))
         self.tell("", "ansible_stats", hosts=hosts)
 
     def _tell_notes(self, host: str, notes: Iterable[dict[str, Any]]) -> None:
