@@ -11,7 +11,7 @@ from psycopg import sql
 
 from bench.figures import percentile, say
 from bench.hosts import HostsLab
-from bench.portal import BenchFailed, Portal
+from bench.portal import BenchFailed, Portal, wait_for
 from bench.rig import Rig
 from bench.watchers import Watcher
 
@@ -19,8 +19,10 @@ REPEATS = 5
 BARE_S = (12, 60)
 TASKS, HOSTS = 60, 2
 MANY = 200
-# The log's text is what people read, and grows with it.
-TEXT = "deployments_logchunk"
+# The log's text is what people read, and grows with it. Seals of the audit trail come by the clock,
+# and what waits for notices is emptied by it.
+APART = {"deployments_logchunk", "tenants_auditseal", "deployments_happening"}
+SETTLED_S = 2
 
 
 def through_portal(rig: Rig, lab: HostsLab, stack: str, place: Path) -> float:
@@ -108,7 +110,7 @@ def measure_events(rig: Rig) -> None:
     slow = [found["p99"] for found in by.values()]
     rig.report.tell("ansible_event_lag_s", slow, value=max(slow), events=len(events), by=by)
     growth = {name: more_rows[name] - few_rows.get(name, 0) for name in more_rows}
-    growth = {name: count for name, count in growth.items() if count and name != TEXT}
+    growth = {name: count for name, count in growth.items() if count > 0 and name not in APART}
     rig.report.tell(
         "ansible_event_rows", [*growth.values()], value=sum(growth.values()), by=growth,
         rows={name: count for name, count in more_rows.items() if count},
@@ -125,10 +127,22 @@ def tell(rig: Rig, lab: HostsLab, stack: str) -> Watcher:
 
 def rows_of(portal: Portal, act) -> tuple[Watcher, dict[str, int]]:
     """Return what `act` does, and by how many rows each table has grown meanwhile."""
-    before = count_rows(portal)
+    before = settled_rows(portal)
     watcher = act()
-    after = count_rows(portal)
+    after = settled_rows(portal)
     return watcher, {name: count - before.get(name, 0) for name, count in after.items()}
+
+
+def settled_rows(portal: Portal) -> dict[str, int]:
+    """Return the rows of every table once notices and the like of what was done are written."""
+    seen: list[dict[str, int]] = []
+
+    def is_settled() -> bool:
+        seen.append(count_rows(portal))
+        return len(seen) > 1 and seen[-1] == seen[-2]
+
+    wait_for(is_settled, 60, "the end of all writing", SETTLED_S)
+    return seen[-1]
 
 
 def count_rows(portal: Portal) -> dict[str, int]:
