@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
@@ -76,6 +77,9 @@ class HostForm(forms.Form):
         else:
             del self.fields["forget_key"]
         self.fields["ssh_key"].help_text = help_text
+        for name in ("name", "address", "lan_address", "user", "python"):
+            # What is wrong with one field is said at that field.
+            self.fields[name].validators += Host._meta.get_field(name).validators
 
     def values(self) -> dict[str, Any]:
         """Return what the services take."""
@@ -124,6 +128,35 @@ def _line(host: Host, rules: HostRules | None) -> Line:
         tone, icon, state = "idle", "shield", _("not contacted yet")
     role = known.title if known else host.role
     return Line(host, role, tone, icon, str(state), link("stack_host", host.public_id))
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What a stack's hosts lack before a playbook may be sent to them; `why_not` says it."""
+
+    label: str
+    icon: str
+    why_not: str
+
+
+def next_step(stack: Stack, kind: Kind) -> NextStep | None:
+    """Return what is to be done with the hosts first; None when playbooks may be sent to them.
+
+    An empty label means the first contact, which is an action of the blueprint.
+    """
+    if kind.hosts is None or kind.hosts.from_output:
+        return None
+    found = list(stack.hosts.living())
+    lacking = kind.hosts.missing(host.role for host in found)
+    if lacking or not found:
+        why_not = _now("It needs a host for %s first.")
+        why_not %= ", ".join(lacking) or _now("its playbooks")
+        return NextStep(_now("Add hosts"), "server", why_not)
+    unknown = [host for host in found if not host.is_pinned]
+    why_not = _now("The key of %s is not confirmed yet.") % ", ".join(host.name for host in unknown)
+    if any(host.offered_key for host in unknown):
+        return NextStep(_now("Confirm host keys"), "shield-question", why_not)
+    return NextStep("", "", why_not) if unknown else None
 
 
 def panel(user: User, stack: Stack, kind: Kind) -> dict[str, Any] | None:
@@ -267,5 +300,8 @@ def inventory_read(request: HttpRequest, stack_id: str) -> HttpResponse:
                 return redirect("stack_hosts", stack.public_id)
             found = None
     kept = inventory.hosts_only(found[0], rules) if found else ""
-    context = _context(stack, form=form, found=found, kept=kept)
+    titles = {name: role.title for name, role in rules.roles.items()}
+    rows = found[0] if found else ()
+    preview = [{**row, "role": titles.get(row["role"], row["role"])} for row in rows]
+    context = _context(stack, form=form, found=found, kept=kept, preview=preview)
     return render(request, "deployments/inventory_read.html", context)
