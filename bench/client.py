@@ -176,10 +176,13 @@ class Client:
         fields = {f"in-{name}": str(value) for name, value in inputs.items()}
         return fields | {"request_key": secrets.token_hex(8), "reason": "a measurement"}
 
-    def start(self, stack_id: str, action: str, **inputs: Any) -> str:
+    def start(
+        self, stack_id: str, action: str, params: dict[str, Any] | None = None, **inputs: Any
+    ) -> str:
         """Queue an action; returns the run's id."""
         path = f"/stacks/{stack_id}/actions/{action}/"
-        answer = self.post(path, self.action_fields(inputs))
+        fields = {f"p-{name}": str(value) for name, value in (params or {}).items()}
+        answer = self.post(path, self.action_fields(inputs) | fields)
         found = re.search(r"/runs/([^/]+)/", answer.headers.get("location", ""))
         if answer.status_code != 302 or found is None:
             raise BenchFailed(f"POST {path}: {answer.status_code}: {_complaints(answer.text)}")

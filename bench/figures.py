@@ -51,6 +51,9 @@ LIMITS = {
     "faults_stuck": Limit("runs", 0),
     "faults_wrong_status": Limit("runs", 0),
     "faults_recovery_s_p95": Limit("s", 30),
+    "ansible_ratio": Limit("ratio", 1.2),
+    "ansible_event_lag_s": Limit("s", 2),
+    "ansible_event_rows": Limit("rows", 0),
     "start_first_s": Limit("s", 10),
     "start_again_s": Limit("s", 5),
 }

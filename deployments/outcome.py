@@ -66,15 +66,9 @@ def end_phase(work: Work, phase: str, later: str | None, verdict: Verdict | None
         return _end_plan(work, later)
     if later is not None:
         return later
-    if any(_leaves_something(step) for step in work.run.steps_wanted):
-        record_applied(work.run, work.redactor)
+    record_applied(work.run, work.redactor)
     end_run(work.run, S.APPLIED, actor=WORKER)
     return None
-
-
-def _leaves_something(step: dict[str, Any]) -> bool:
-    """Tell whether a step makes what stands be what its inputs say."""
-    return step["kind"] == "terraform.apply" or bool(step.get("params", {}).get("leaves"))
 
 
 def _end_badly(work: Work, verdict: Verdict) -> None:

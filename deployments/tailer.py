@@ -40,7 +40,8 @@ SELECT r.status, r.log_state, r.cancel_requested_at IS NOT NULL,
     concat_ws('|', r.status, r.cancel_requested_at, r.cancel_mode, r.log_state = 'pruned',
         r.waiting, r.notice, r.error, r.confirmed_at) AS facts,
     coalesce(s.log_end, 0), coalesce(s.log_lines, 0),
-    p.progress->'done', p.progress->'total', p.progress->'counts'
+    coalesce(p.progress->'done', p.progress->'task_count'), p.progress->'total',
+    coalesce(p.progress->'counts', p.progress->'totals')
 FROM {_RUN} r
 LEFT JOIN LATERAL (SELECT max(log_end) AS log_end, max(log_lines) AS log_lines
     FROM {_STEP} WHERE run_id = r.id) s ON true

@@ -13,6 +13,7 @@ from bench.measures import (
     logpage,
     memory,
     overhead,
+    playbooks,
     start,
 )
 from bench.rig import Rig
@@ -28,6 +29,10 @@ ALL: dict[str, tuple[Callable[[Rig], None], tuple[str, ...]]] = {
     "burst": (burst.measure, ("burst_slowdown_ratio", "burst_lost", "log_bytes_ratio")),
     "log_page": (logpage.measure, ("log_page_ms", "log_tab_mb")),
     "run_overhead": (overhead.measure, ("run_overhead_s", "run_overhead_ratio")),
+    "ansible_ratio": (playbooks.measure_ratio, ("ansible_ratio",)),
+    "ansible_events": (
+        playbooks.measure_events, ("ansible_event_lag_s", "ansible_event_rows"),
+    ),
     "faults": (faults.measure, (
         "faults_lost_lines", "faults_double_applies", "faults_stuck", "faults_wrong_status",
         "faults_recovery_s_p95",

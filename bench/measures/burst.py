@@ -11,9 +11,10 @@ import psycopg
 
 from bench.engine import LINES as PRINTER
 from bench.figures import say
+from bench.lab import Lab
 from bench.measures.fanout import count_lost, cpu_meter, wait_over
 from bench.portal import BenchFailed, wait_for
-from bench.rig import Lab, Rig
+from bench.rig import Rig
 from bench.watchers import Watcher
 
 LINES, WATCHERS, PAIRS = 600_000, 20, 5

@@ -3,8 +3,9 @@
 import time
 
 from bench.figures import percentile
+from bench.lab import SECRET
 from bench.portal import wait_for
-from bench.rig import SECRET, Rig
+from bench.rig import Rig
 
 RUNS = 50
 STACKS = 5

@@ -16,11 +16,12 @@ import psutil
 from websockets.asyncio.client import connect
 
 from bench.figures import percentile, say
+from bench.lab import Lab
 from bench.loglines import DAY_US, lost_and_twice, stamp_us
 from bench.measures.latency import is_generated
 from bench.portal import PROJECT, BenchFailed, free_port, wait_for
 from bench.processes import CpuMeter
-from bench.rig import Lab, Rig
+from bench.rig import Rig
 from bench.watchers import Watcher
 
 PACED_WATCHERS, PACED_LINES, PER_LINE_MS = 100, 60_000, 0.5

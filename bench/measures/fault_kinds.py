@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 import psutil
 
 from bench.broker import Broker
+from bench.lab import SECRET, Lab
 from bench.measures.faulted import Faulted
 from bench.portal import PROJECT, BenchFailed, wait_for
-from bench.rig import SECRET, Lab, Rig
+from bench.rig import Rig
 
 WORKER_KILLS, RUNS_A_WAVE, MOST_WAVES = 20, 2, 10
 # Enough is printed after a kill to see that the next worker reads it.

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import psutil
 
+from bench.lab import Lab
 from bench.portal import BenchFailed, wait_for
-from bench.rig import Lab, Rig
+from bench.rig import Rig
 from bench.watchers import Watcher
 
 # As the lab's own script prints them: number, of how many, and when (microseconds).

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 from bench.broker import Broker
 from bench.figures import percentile, say
+from bench.lab import Lab
 from bench.measures import fault_kinds
 from bench.measures.faulted import Faulted
 from bench.portal import BenchFailed
-from bench.rig import Lab, Rig
+from bench.rig import Rig
 
 SEED = 4711
 

@@ -12,10 +12,11 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from bench.client import Client
 from bench.figures import say
+from bench.lab import Lab
 from bench.loglines import lost_and_twice
 from bench.measures.burst import stored
 from bench.portal import PROJECT, BenchFailed
-from bench.rig import Lab, Rig
+from bench.rig import Rig
 
 LINES, JUMP_TO, WORD_AT = 600_000, 300_000, 310_000
 REPEATS = 5

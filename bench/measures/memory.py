@@ -4,9 +4,10 @@ import statistics
 import time
 
 from bench.figures import say
+from bench.lab import Lab
 from bench.portal import BenchFailed, wait_for
 from bench.processes import family, pss_mb, shims
-from bench.rig import Lab, Rig
+from bench.rig import Rig
 
 STEPS = (1, 10, 20, 30)
 REPEATS = 5

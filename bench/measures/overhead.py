@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 from bench.engine import find_terraform
+from bench.lab import SECRET, Lab
 from bench.portal import PROJECT, BenchFailed
-from bench.rig import SECRET, Lab, Rig
+from bench.rig import Rig
 
 REPEATS = 5
 BARE_S = (8, 12)

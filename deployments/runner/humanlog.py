@@ -17,6 +17,8 @@ JSON_START = b'{"@level"'
 _CUT_MESSAGE = re.compile(rb'\{"@level":"\w+","@message":"((?:[^"\\]|\\.)*)')
 _CUT_ESCAPE = re.compile(rb"\\(u[0-9a-fA-F]{0,3})?$")
 _CUT_MARK = CUT_MARK.encode()
+# Certificates alone: whatever else stands in that file, a key above all, goes no further.
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 
 RED, YELLOW, GREEN, DIM, BOLD, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[2m", "\x1b[1m", ""
 RESET = "\x1b[0m"
@@ -44,6 +46,7 @@ _TEXTS = {
     "ansible_task": ("task", "place"),
     "ansible_told": ("about", "text"),
     "ansible_backup": ("key", "taken_at"),
+    "ansible_certificate": ("pem",),
 }
 _BY_LEVEL = {"error": RED, "warn": YELLOW}
 _BY_ACTION = {"delete": RED, "replace": RED, "create": GREEN, "update": YELLOW}
@@ -264,6 +267,11 @@ def _backup(message: dict) -> dict:
     return {**texts, "size": int(message.get("size") or 0)}
 
 
+def _certificate(message: dict) -> dict:
+    found = _CERTIFICATE.findall(_text(message.get("pem")))
+    return {"host": _text(message.get("host")), "pem": "".join(f"{one}\n" for one in found)}
+
+
 _EVENTS: dict[str, Callable[[dict], dict]] = {
     "version": _version,
     "planned_change": _change,
@@ -276,6 +284,7 @@ _EVENTS: dict[str, Callable[[dict], dict]] = {
     "ansible_stats": _nothing,
     "ansible_told": _told,
     "ansible_backup": _backup,
+    "ansible_certificate": _certificate,
     **dict.fromkeys(
         (
             "refresh_start",

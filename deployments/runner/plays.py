@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
-from .projection import MAX_DIAGNOSTICS, MAX_TEXT
+from .picture import MAX_TEXT, Picture
 
 MAX_HOSTS = 1_000
 MAX_TASKS = 1_000
 MAX_BARS = 2_000
 MAX_NOTES = 100
 MAX_BACKUPS = 1_000
+MAX_CERTIFICATES, MAX_PEM = 50, 32_000
 # A shorter time is no bar, unless something happened in it.
 NOTABLE_S = 0.2
 COUNTERS = ("ok", "changed", "failed", "unreachable", "skipped", "ignored")
 
 
-class Plays:
+class Plays(Picture):
     """The state of one playbook as its events tell it; `version` grows with every change.
 
     hosts: one row for each: host, place (from 0), its counters, status (ok, changed, and failed or
-    unreachable for good), ended. notes: what the playbook told of a
-    host: host, about, text, is_loud. backups: what it made or found in a bucket: key, taken_at (a
-    text), size in bytes. tasks: number, name, play, at. bars: [host's place, task's
-    number, began, ended, status], those that took a while or did something. All are bounded.
+    unreachable for good), ended. notes: what the playbook told of a host: host, about, text,
+    is_loud. backups: what it made or found in a bucket: key, taken_at (a text), size in bytes.
+    certificates: those in use by host, in PEM form, never a key. tasks: number, name, play, at.
+    bars: [host's place, task's number, began, ended, status], those that took a while or did
+    something. All are bounded.
     """
 
     def __init__(self) -> None:
-        self.version = 0
+        super().__init__()
         self.play = ""
         self.task = ""
         self.task_count = 0
@@ -39,18 +40,9 @@ class Plays:
         self.more_hosts = 0
         self.notes: list[dict] = []
         self.backups: list[dict] = []
-        self.diagnostics: list[dict] = []
-        self.more_diagnostics = 0
+        self.certificates: dict[str, str] = {}
         self.is_summed_up = False
         self._hosts: dict[str, dict] = {}
-
-    def update(self, events: Iterable[dict]) -> None:
-        """Take over the events of HumanLog.feed; those of no interest here are passed over."""
-        for event in events:
-            take = self._TAKES.get(event["type"])
-            if take is not None:
-                self.version += 1
-                take(self, event)
 
     @property
     def hosts(self) -> list[dict]:
@@ -58,12 +50,11 @@ class Plays:
 
     def to_dict(self) -> dict:
         """Return a picture of this moment for a JSON column."""
-        kept = {name: value for name, value in vars(self).items() if name[0] != "_"}
-        return {**kept, "hosts": [dict(row) for row in self._hosts.values()],
+        return {**super().to_dict(), "hosts": [dict(row) for row in self._hosts.values()],
                 "bars": [list(bar) for bar in self.bars], "totals": dict(self.totals),
                 "tasks": list(self.tasks), "notes": list(self.notes),
                 "backups": list(self.backups),
-                "diagnostics": list(self.diagnostics)}  # fmt: skip
+                "certificates": dict(self.certificates)}  # fmt: skip
 
     def _begin_play(self, event: dict) -> None:
         self.play = event["play"]
@@ -115,12 +106,11 @@ class Plays:
             texts = {name: event[name][:MAX_TEXT] for name in ("key", "taken_at")}
             self.backups.append({**texts, "size": event["size"]})
 
-    def _diagnose(self, event: dict) -> None:
-        if len(self.diagnostics) >= MAX_DIAGNOSTICS:
-            self.more_diagnostics += 1
-            return
-        kept = {name: text[:MAX_TEXT] for name, text in event.items() if name != "type"}
-        self.diagnostics.append(kept)
+    def _keep_certificate(self, event: dict) -> None:
+        # Half a chain would be worse than none.
+        is_whole = 0 < len(event["pem"]) <= MAX_PEM
+        if is_whole and len(self.certificates) < MAX_CERTIFICATES:
+            self.certificates[event["host"]] = event["pem"]
 
     _TAKES = {
         "ansible_play": _begin_play,
@@ -129,7 +119,8 @@ class Plays:
         "ansible_stats": _sum_up,
         "ansible_told": _note,
         "ansible_backup": _keep,
-        "diagnostic": _diagnose,
+        "ansible_certificate": _keep_certificate,
+        "diagnostic": Picture._diagnose,
     }
 
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .humanlog import HumanLog
+from .picture import Picture
 from .tail import Tail
 
 MAX_RESOURCES = 5_000
-MAX_DIAGNOSTICS = 100
 MAX_OUTPUTS = 500
-MAX_TEXT = 4_000
 
 # How many apply_complete an action makes; what is not here makes none.
 _WEIGHT = {"create": 1, "update": 1, "delete": 1, "replace": 2}
 
 
-class Projection:
+class Projection(Picture):
     """The state of one step as its events tell it; `version` grows with every change.
 
     resources: one row for each address, in the order of appearance: address, action, status
@@ -32,7 +31,7 @@ class Projection:
     """
 
     def __init__(self) -> None:
-        self.version = 0
+        super().__init__()
         self.total = 0
         self.done = 0
         self.failed = 0
@@ -43,18 +42,8 @@ class Projection:
         self.operation = ""
         self.terraform = ""
         self.outputs: list[str] = []
-        self.diagnostics: list[dict] = []
-        self.more_diagnostics = 0
         self._resources: dict[str, dict] = {}
         self._only_refreshed: deque[str] = deque()
-
-    def update(self, events: Iterable[dict]) -> None:
-        """Take over the events of HumanLog.feed; those of no interest here are passed over."""
-        for event in events:
-            take = self._TAKES.get(event["type"])
-            if take is not None:
-                self.version += 1
-                take(self, event)
 
     @property
     def resources(self) -> list[dict]:
@@ -62,9 +51,8 @@ class Projection:
 
     def to_dict(self) -> dict:
         """Return a picture of this moment for a JSON column."""
-        kept = {name: value for name, value in vars(self).items() if name[0] != "_"}
-        kept["diagnostics"] = list(self.diagnostics)
-        return {**kept, "resources": [dict(row) for row in self._resources.values()]}
+        rows = [dict(row) for row in self._resources.values()]
+        return {**super().to_dict(), "resources": rows}
 
     @classmethod
     def from_dict(cls, stored: dict) -> Projection:
@@ -172,13 +160,6 @@ class Projection:
     def _count_drift(self, event: dict) -> None:
         self.drifted += 1
 
-    def _diagnose(self, event: dict) -> None:
-        if len(self.diagnostics) >= MAX_DIAGNOSTICS:
-            self.more_diagnostics += 1
-            return
-        kept = {name: text[:MAX_TEXT] for name, text in event.items() if name != "type"}
-        self.diagnostics.append(kept)
-
     _TAKES = {
         "version": _name_version,
         "planned_change": _plan,
@@ -190,7 +171,7 @@ class Projection:
         "apply_errored": _fail,
         "change_summary": _summarise,
         "outputs": _name_outputs,
-        "diagnostic": _diagnose,
+        "diagnostic": Picture._diagnose,
     }
 
 

@@ -1,4 +1,4 @@
-"""What an applied run leaves for the instances repository: its inputs, never a secret."""
+"""What an applied run leaves for the instances repository: inputs, certificates, never a secret."""
 
 import json
 from functools import partial
@@ -10,12 +10,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from deployments import doorbell
-from deployments.models import InstancesRecord, Run
+from deployments.models import InstancesRecord, Run, RunStep
 from deployments.runner.redact import Redactor
 from tenants import blueprints, inventory
-from tenants.models import User
+from tenants.blueprints.stepkinds import PLAYBOOKS
+from tenants.models import Stack, User
 
 INPUTS, META, INVENTORY = "inputs.json", "meta.yml", "inventory.yml"
+CERTIFICATE = "certificate-"
+# How many playbooks back a certificate is looked for.
+STEPS_ASKED = 20
 NO_ADDRESS = "omlsaas.invalid"
 
 
@@ -27,10 +31,15 @@ def remote_of(run: Run) -> str:
 def record_applied(run: Run, redactor: Redactor) -> InstancesRecord | None:
     """Write down what is to be committed for an applied run; a worker pushes it afterwards.
 
-    Call inside the transaction that ends the run. None where no repository is set.
+    A run that only renewed a certificate leaves what stood there before, with the new one. Call
+    inside the transaction that ends the run. None where no repository is set, or nothing is left.
     """
     remote = remote_of(run)
     if not remote:
+        return None
+    if _leaves_inputs(run):
+        files = {} if _removes(run) else _files(run, redactor)
+    elif not (files := _renewed_files(run, remote)):
         return None
     name, email = _author(run)
     record = InstancesRecord.objects.create(
@@ -38,7 +47,7 @@ def record_applied(run: Run, redactor: Redactor) -> InstancesRecord | None:
         stack=run.stack,
         remote=remote,
         folder=f"{run.stack.region.slug}/{run.stack.name}",
-        files={} if _removes(run) else _files(run, redactor),
+        files=files,
         message=redactor.text(_message(run)),
         author_name=name,
         author_email=email,
@@ -46,6 +55,38 @@ def record_applied(run: Run, redactor: Redactor) -> InstancesRecord | None:
     )
     transaction.on_commit(partial(doorbell.ring_instances))
     return record
+
+
+def _leaves_inputs(run: Run) -> bool:
+    """Tell whether a step makes what stands be what the run's inputs say."""
+    return any(
+        step["kind"] == "terraform.apply" or step.get("params", {}).get("leaves")
+        for step in run.steps_wanted
+    )
+
+
+def certificates_of(stack: Stack) -> dict[str, str]:
+    """Return the certificates that the stack's hosts use, as files, as playbooks told them last."""
+    told = RunStep.objects.filter(
+        run__stack=stack, kind__in=PLAYBOOKS, progress__has_key="certificates"
+    )
+    found: dict[str, str] = {}
+    names = set(stack.hosts.living().values_list("name", flat=True))
+    rows = told.order_by("-pk").values_list("progress__certificates", flat=True)
+    # A run for some hosts alone tells nothing of the others.
+    for certificates in rows[:STEPS_ASKED]:
+        found = certificates | found
+    return {f"{CERTIFICATE}{name}.pem": pem for name, pem in found.items() if name in names}
+
+
+def _renewed_files(run: Run, remote: str) -> dict[str, str]:
+    """Return what stands in the repository with the certificates that the run told, if it did."""
+    told = run.steps.filter(kind__in=PLAYBOOKS).values_list("progress__certificates", flat=True)
+    last = InstancesRecord.objects.filter(stack=run.stack, remote=remote).first()
+    if not any(told) or last is None or not last.files:
+        return {}
+    kept = {name: text for name, text in last.files.items() if not name.startswith(CERTIFICATE)}
+    return kept | certificates_of(run.stack)
 
 
 def _removes(run: Run) -> bool:
@@ -82,6 +123,7 @@ def _files(run: Run, redactor: Redactor) -> dict[str, str]:
     found = {INPUTS: f"{text}\n", META: told}
     if rules is not None:
         found[INVENTORY] = inventory.export(stack.hosts.living(), rules, inputs)
+        found |= certificates_of(stack)
     return found
 
 

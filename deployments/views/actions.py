@@ -20,6 +20,7 @@ from deployments.models import Run
 from deployments.paramsform import ParamsForm
 from deployments.runstatus import OPEN
 from deployments.services.foureyes import demanded, words_of
+from deployments.services.hosts import CONTACT
 from deployments.services.points import leaves_data
 from deployments.steps.kinds import KINDS
 from deployments.views.backups import kept_with_points
@@ -30,6 +31,7 @@ from tenants import audit, blueprints, secrets
 from tenants import services as tenants_services
 from tenants.actors import from_request
 from tenants.blueprints import Action, Kind
+from tenants.blueprints.stepkinds import COMPARES
 from tenants.effective import component_versions
 from tenants.inputs import InputsForm
 from tenants.models import Release, Secret, Stack
@@ -184,7 +186,7 @@ def _consequences(stack: Stack, kind: Kind, action: Action) -> list[tuple[str, s
     """Return what will happen in words, as (tone, icon, sentence)."""
     said: list[tuple[str, str, str]] = []
     if action.is_plan_only:
-        said.append(("ok", "eye", _("Nothing is changed: Terraform only compares and reports.")))
+        said.append(("ok", "eye", _only_looks(action)))
     elif not action.uses_engine:
         said += _steps_alone(action)
     elif action.confirm == "name":
@@ -223,6 +225,18 @@ def _data_stays(action: Action) -> list[tuple[str, str, str]]:
         return []
     words = _("The data stays as it is: what a newer version did to it is not undone.")
     return [("wait", "database", words)]
+
+
+def _only_looks(action: Action) -> str:
+    """Return what an action does that changes nothing."""
+    if action.uses_engine:
+        return _("Nothing is changed: Terraform only compares and reports.")
+    kinds = {step.kind for step in action.steps}
+    if CONTACT in kinds:
+        return _("Nothing is changed: each host is asked for its own key, and for nothing else.")
+    if kinds.intersection(COMPARES):
+        return _("Nothing is changed: Ansible only compares the hosts and reports.")
+    return _("Nothing is changed: the hosts are only asked.")
 
 
 def _second_person(stack: Stack, action: Action) -> list[tuple[str, str, str]]:

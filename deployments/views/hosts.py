@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
@@ -78,6 +78,9 @@ class HostForm(forms.Form):
         else:
             del self.fields["forget_key"]
         self.fields["ssh_key"].help_text = help_text
+        for name in ("name", "address", "lan_address", "user", "python"):
+            # What is wrong with one field is said at that field.
+            self.fields[name].validators += Host._meta.get_field(name).validators
 
     def values(self) -> dict[str, Any]:
         """Return what the services take."""
@@ -104,7 +107,7 @@ class InventoryForm(forms.Form):
         """Ask for an inventory, unless one that was seen comes back."""
         data = super().clean()
         if not data.get("packed") and not data.get("inventory") and not self.errors:
-            self.add_error("inventory", gettext("Paste an inventory."))
+            self.add_error("inventory", _now("Paste an inventory."))
         return data
 
     def refuse(self, problems: Mapping[str, str]) -> None:
@@ -141,6 +144,35 @@ def _line(host: Host, rules: HostRules | None) -> Line:
         tone, icon, state = "idle", "shield", _("not contacted yet")
     role = known.title if known else host.role
     return Line(host, role, tone, icon, str(state), link("stack_host", host.public_id))
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What a stack's hosts lack before a playbook may be sent to them; `why_not` says it."""
+
+    label: str
+    icon: str
+    why_not: str
+
+
+def next_step(stack: Stack, kind: Kind) -> NextStep | None:
+    """Return what is to be done with the hosts first; None when playbooks may be sent to them.
+
+    An empty label means the first contact, which is an action of the blueprint.
+    """
+    if kind.hosts is None or kind.hosts.from_output:
+        return None
+    found = list(stack.hosts.living())
+    lacking = kind.hosts.missing(host.role for host in found)
+    if lacking or not found:
+        why_not = _now("It needs a host for %s first.")
+        why_not %= ", ".join(lacking) or _now("its playbooks")
+        return NextStep(_now("Add hosts"), "server", why_not)
+    unknown = [host for host in found if not host.is_pinned]
+    why_not = _now("The key of %s is not confirmed yet.") % ", ".join(host.name for host in unknown)
+    if any(host.offered_key for host in unknown):
+        return NextStep(_now("Confirm host keys"), "shield-question", why_not)
+    return NextStep("", "", why_not) if unknown else None
 
 
 def panel(user: User, stack: Stack, kind: Kind) -> dict[str, Any] | None:
@@ -271,7 +303,7 @@ def host_remove(request: HttpRequest, host_id: str) -> HttpResponse:
 
 def inventory_read(request: HttpRequest, stack_id: str) -> HttpResponse:
     """Show what an inventory would bring, then take it over: all of it, or nothing."""
-    stack, _kind = _stack(request, stack_id)
+    stack, kind = _stack(request, stack_id)
     require(request, "change", stack)
     form = InventoryForm(request.POST or None)
     bound_to = f"{request.user.public_id}:{stack.public_id}"
@@ -284,7 +316,9 @@ def inventory_read(request: HttpRequest, stack_id: str) -> HttpResponse:
             text_ = form.cleaned_data["inventory"]
             found = attempt(form, lambda: inventoryimport.preview(stack, text_))
             if found is not None:
-                context |= {"found": found, "packed": found.pack(bound_to)}
+                roles = kind.hosts.roles
+                rows = [{**row, "role": roles[row["role"]].title} for row in found.hosts]
+                context |= {"found": found, "rows": rows, "packed": found.pack(bound_to)}
     return render(request, "deployments/inventory_read.html", context)
 
 

@@ -16,6 +16,7 @@ from deployments.models import StateVersion
 from deployments.runstatus import OPEN
 from deployments.runview.cards import outputs_of
 from deployments.runview.words import shown
+from deployments.services.hosts import uses_hosts
 from deployments.services.unlocking import holder_of
 from deployments.urgency import RUN_COLUMNS
 from deployments.views import backups
@@ -46,13 +47,17 @@ ICONS = {
 
 @dataclass(frozen=True)
 class Button:
-    """An action of the blueprint as the page offers it; `why_not` explains a disabled one."""
+    """An action of the blueprint as the page offers it; `why_not` explains a disabled one.
+
+    `is_first` is the next step of a stack that is not installed.
+    """
 
     label: str
     href: str
     icon: str
     is_danger: bool
     why_not: str = ""
+    is_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,7 @@ def _blueprint(user: User, stack: Stack, *, has_all_inputs: bool) -> dict[str, A
         "outputs": outputs_of(stack, kind),
         "backups": backups.panel(user, stack, kind),
         "hosts": hosts_.panel(user, stack, kind),
+        "has_no_state": not any(action.uses_engine for action in kind.all_actions),
         "is_outdated": bool(stack.blueprint_digest) and stack.blueprint_digest != blueprint.digest,
     }
 
@@ -178,22 +184,32 @@ def buttons(user: User, stack: Stack, kind: Kind) -> list[Button]:
     if stack.owner.is_archived:
         return []
     found = []
+    step = hosts_.next_step(stack, kind)
+    if step is not None and step.label and user_can(user, "change", stack):
+        href = link("stack_hosts", stack.public_id)
+        first = not stack.is_installed
+        found.append(Button(step.label, href, step.icon, is_danger=False, is_first=first))
+    is_ready = step is None and kind.hosts is not None
+    has_first = stack.is_installed or bool(found)
     for action in kind.actions_of(stack.is_adopted).values():
         if not user_can(user, action.kind, stack) or not fits(action, stack):
             continue
-        why_not = ""
-        if stack.state_suspect and not action.is_plan_only:
-            why_not = _("The state is suspect: run plan only and mark it as reviewed first.")
-        found.append(
-            Button(
-                label=str(action.label),
-                href=f"{link('stack', stack.public_id)}actions/{action.name}/",
-                icon=ICONS.get(action.kind, "player-play"),
-                is_danger=action.kind == "destroy",
-                why_not=why_not,
-            )
-        )
+        why_not = _why_not(stack, action, step)
+        is_danger = action.kind == "destroy"
+        # Known hosts need no first contact any more: what changes something comes first.
+        is_first = not (has_first or why_not or is_danger or (is_ready and action.is_plan_only))
+        has_first = has_first or is_first
+        icon = ICONS.get(action.kind, "player-play")
+        href = f"{link('stack', stack.public_id)}actions/{action.name}/"
+        found.append(Button(str(action.label), href, icon, is_danger, why_not, is_first))
     return found
+
+
+def _why_not(stack: Stack, action: Action, step: hosts_.NextStep | None) -> str:
+    if stack.state_suspect and not action.is_plan_only:
+        return _("The state is suspect: run plan only and mark it as reviewed first.")
+    asks = uses_hosts(action) or not stack.hosts.living().exists()
+    return step.why_not if step is not None and asks else ""
 
 
 def fits(action: Action, stack: Stack) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from deployments.doctor import examine
 from deployments.models import InstancesRecord, Run
 from deployments.runstatus import RunStatus
 from deployments.services import queue_run
-from tenants import actors
+from tenants import actors, services
 from tenants.models import Region, Stack
+from tests import sshhosts
 from tests.factories import make_user
+from tests.hosted import Hosted, do, log_of, make_hosted
 from tests.lab import SECRET, save_plain
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.terraform]
@@ -79,6 +82,73 @@ def test_each_applied_run_is_a_commit_by_its_operator(worker, lab, remote, alice
     assert SECRET not in everything
     record = InstancesRecord.objects.get(run__number=2)
     assert record.commit == git(remote, "rev-parse", "main").strip()
+
+
+# -- tenants on hosts ----------------------------------------------------------------------------
+
+
+def issue(folder: Path) -> tuple[str, str]:
+    """Return a new certificate and its key."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9",
+         "-subj", "/CN=acme.example.test", "-keyout", folder / "k.pem", "-out", folder / "c.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return (folder / "c.pem").read_text(), (folder / "k.pem").read_text()
+
+
+@pytest.fixture
+def hosted(throw_away, worker, tmp_path) -> Iterator[Hosted]:
+    """Return a tenant on two known hosts, whose runs go to an empty repository."""
+    if problem := sshhosts.why_not():
+        pytest.skip(problem)
+    with sshhosts.two_hosts(tmp_path / "hosts") as machines:
+        made = make_hosted(tmp_path / "written", machines)
+        do(worker, made.queue("contact"))
+        made.pin_all()
+        path = tmp_path / "instances.git"
+        path.mkdir()
+        git(path, "init", "--bare", "--quiet", "--initial-branch=main")
+        Region.objects.filter(slug="site").update(instances_remote=str(path))
+        yield made
+
+
+def apply(worker, hosted: Hosted, action: str) -> Run:
+    """Do an action to its end, and push what it left."""
+    run = do(worker, hosted.queue(action))
+    assert run.status == S.APPLIED, (run.error_text, log_of(run))
+    instances.push_due()
+    return run
+
+
+def test_certificates_in_use_go_along_and_never_a_key(worker, hosted, tmp_path):
+    remote = tmp_path / "instances.git"
+    apply(worker, hosted, "install")
+    assert "site/acme/inventory.yml" in git(remote, "ls-tree", "-r", "--name-only", "main")
+    before = git(remote, "show", "main:site/acme/inputs.json")
+    # Inputs that nobody applied yet have no place there.
+    services.save_inputs(hosted.actor, hosted.stack(), {"greeting": "not yet"})
+    certificate, key = issue(tmp_path)
+    hosted.file("cert.pem").write_text(certificate + key)
+    apply(worker, hosted, "certificate")
+    place = "main:site/acme/certificate-app-one.pem"
+    assert git(remote, "show", place) == certificate
+    assert git(remote, "show", "main:site/acme/inputs.json") == before
+    assert git(remote, "log", "-1", "--format=%s", "main").startswith("acme: Tell the certificate")
+    # -- another one takes its place; what tells none keeps it
+    other, other_key = issue(tmp_path)
+    hosted.file("cert.pem").write_text(other_key + other)
+    apply(worker, hosted, "certificate")
+    apply(worker, hosted, "change")
+    assert git(remote, "show", place) == other
+    assert "not yet" in git(remote, "show", "main:site/acme/inputs.json")
+    assert "PRIVATE KEY" not in git(remote, "log", "-p", "main")
+    # -- a run that tells nothing and leaves nothing is no commit
+    count = InstancesRecord.objects.count()
+    run = do(worker, hosted.queue("say", params={"words": "hello"}))
+    assert (run.status, InstancesRecord.objects.count()) == (S.APPLIED, count)
+    apply(worker, hosted, "uninstall")
+    assert git(remote, "ls-tree", "-r", "--name-only", "main") == ""
 
 
 def test_a_remote_that_refuses_fails_no_run_is_shown_and_tried_again(

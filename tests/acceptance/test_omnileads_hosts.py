@@ -121,6 +121,9 @@ def test_the_life_of_a_tenant_on_two_hosts(acme, worker, machines):  # noqa: PLR
     assert [name for name, value in SECRETS.items() if value in told] == []
     assert "secret:postgres_password#1" in record.files["inventory.yml"]
     assert "app-one" in record.files["inventory.yml"]
+    used = (app.root / "etc/omnileads/certs/cert.pem").read_text()
+    assert record.files["certificate-app-one.pem"] == used
+    assert "PRIVATE KEY" not in str(record.files)
     # -- a second run changes nothing
     again = applied(worker, acme.queue("change"))
     assert changed(again) == 0, log_of(again)

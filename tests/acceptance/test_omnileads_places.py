@@ -221,6 +221,7 @@ def test_a_self_signed_certificate_is_made_anew(served, worker, machines):
         ("core-one", "Certificate", False)
     ]
     assert "selfsigned, good until" in notes(run)[0]["text"] and "days" in log_of(run)
+    assert f"subject CN={NAME}" in notes(run)[0]["text"]
     assert not (core.root / CERTS / "new").exists()
 
 

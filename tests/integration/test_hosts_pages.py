@@ -1,7 +1,9 @@
 """Pages of a stack's hosts: adding, confirming a key, the inventory out and in."""
 
+import re
 import subprocess
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -280,3 +282,66 @@ def test_a_check_with_differences_says_where_they_stand(alice, acme):
     run = make_run(acme, RunStatus.PLANNED_AND_FINISHED, steps_wanted=steps, is_plan_only=True,
                    drift_count=2)  # fmt: skip
     assert "2 tasks would change something." in page(alice, "run", run.public_id)
+
+
+# -- the page of the tenant: what comes next -----------------------------------------------------
+
+
+def first_button(html: str) -> str:
+    """Return the label of the one button that stands out above the page's cards."""
+    (found,) = re.findall(r'<a class="btn o-go" href="[^"]*"><i [^>]*></i>([^<]+)</a>', html)
+    return unescape(found)
+
+
+def disabled(html: str) -> dict[str, str]:
+    """Return the buttons that cannot be used, each with the reason."""
+    pattern = r'<button class="btn" type="button" disabled title="([^"]*)"><i [^>]*></i>([^<]+)<'
+    return {label: unescape(why) for why, label in re.findall(pattern, html)}
+
+
+def test_hosts_come_first_then_their_keys_then_the_installation(alice, acme):
+    tenant = acme.tenant.public_id
+    html = page(alice, "tenant", tenant)
+    assert first_button(html) == "Add hosts"
+    assert disabled(html)["Install"] == "It needs a host for app, voice first."
+    assert "First contact" in disabled(html)
+    add(alice, acme, role="all_in_one")
+    host = Host.objects.get()
+    html = page(alice, "tenant", tenant)
+    assert first_button(html) == "First contact"
+    assert disabled(html)["Install"] == "The key of app-one is not confirmed yet."
+    hosts.note_key(host, KEY)
+    assert first_button(page(alice, "tenant", tenant)) == "Confirm host keys"
+    hosts.pin_key(actors.system("test"), host, host.offered_fingerprint)
+    html = page(alice, "tenant", tenant)
+    assert (first_button(html), disabled(html)) == ("Install", {})
+
+
+def test_a_tenant_without_terraform_has_no_cards_for_its_state(client, alice, acme):
+    client.force_login(make_user("root", role="admin"))
+    html = page(client, "tenant", acme.tenant.public_id)
+    assert 'id="hosts"' in html and 'id="runs"' in html
+    assert not {'id="outputs"', 'id="states"', 'id="settings"'} & set(re.findall(r'id="\w+"', html))
+
+
+def test_what_only_asks_hosts_is_not_said_to_be_terraforms(alice, acme):
+    html = page(alice, "stack_action", acme.public_id, "contact")
+    assert "each host is asked for its own key" in html and "Queue first contact" in html
+    assert "Terraform" not in html and "Queue plan" not in html
+    assert "Ansible only compares" in page(alice, "stack_action", acme.public_id, "check")
+
+
+def test_what_is_wrong_with_one_field_is_said_at_that_field(alice, acme):
+    html = add(alice, acme, name="App One", address="-oProxyCommand=x").content.decode()
+    assert html.count('class="o-wrong"') == 2 and "cannot be kept so" not in html
+    assert not Host.objects.exists()
+
+
+def test_an_inventory_is_shown_with_the_words_for_roles(alice, acme):
+    one = "one: {ansible_host: a, voice_host: b}"
+    words = f"all: {{hosts: {{{one}, two: {{ansible_host: b, application_host: a}}}}}}"
+    html = alice.post(
+        reverse("stack_inventory_read", args=[acme.public_id]), {"inventory": words}
+    ).content.decode()
+    preview = html.partition('id="preview"')[2]
+    assert "<td>Voice</td>" in preview and "<td>voice</td>" not in preview

@@ -20,6 +20,7 @@ from deployments.consumers import FleetConsumer, WatchingConsumer
 from deployments.logcompact import compact
 from deployments.logs import LogWriter
 from deployments.models import Run, RunStep
+from deployments.runner.plays import Plays
 from deployments.tailer import Hub
 from tenants.models import Membership
 from tests.asgiserver import serving
@@ -275,6 +276,23 @@ class TestMessages:
         watcher.until(lambda w: w.message("progress"))
         told = {"type": "progress", "done": 3, "total": 8, "counts": {"create": 8}}
         assert watcher.message("progress") == told
+
+    def test_a_playbooks_counters_are_told(self, watch):
+        work = Writing()
+        watcher = watch(work.run).until(lambda w: w.message("hello"))
+        plays = Plays()
+        at = "2026-01-01T00:00:00.000Z"
+        plays.update([
+            {"type": "ansible_task", "task": "one", "number": 1, "place": "", "at": at},
+            {"type": "ansible_result", "host": "app-one", "status": "changed", "number": 1,
+             "began": at, "at": at},
+        ])  # fmt: skip
+        work.writer.append(5, b"x\n", plays.to_dict())
+        work.writer.flush()
+        watcher.until(lambda w: w.message("progress"))
+        told = watcher.message("progress")
+        assert (told["done"], told["total"]) == (1, None)
+        assert told["counts"]["changed"] == 1 and told["counts"]["ok"] == 0
 
     def test_a_removed_log_is_an_eof_at_once(self, watch):
         work = Writing()

@@ -2,14 +2,16 @@
 
 import ast
 import json
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bench import loglines
 from bench.client import _Forms
 from bench.figures import LIMITS, Report, percentile
-from bench.measures import ALL, chosen
+from bench.measures import ALL, chosen, playbooks
 
 BENCH = Path(__file__).resolve().parent.parent.parent / "bench"
 
@@ -103,3 +105,24 @@ def test_a_form_is_read_as_a_browser_sends_it():
         "</select></form>"
     )
     assert parser.forms[0]["fields"] == {"a": "1", "c": "line", "e": "2"}
+
+
+def test_an_event_is_late_by_its_text_and_by_the_counters_that_hold_it():
+    shift = time.monotonic() - time.time()
+    watcher = SimpleNamespace(
+        frames=[(1_000_500_000_000, 6), (1_002_000_000_000, 12)], over_ns=1_009_000_000_000,
+        events=[(shift + 1001.5, {"type": "progress", "counts": {"ok": 1}})],
+    )  # fmt: skip
+    events = [
+        (1000.0, {"@message": "ok: a", "type": "ansible_result"}),
+        (1001.0, {"@message": "ok: b", "type": "ansible_result"}),
+        (1001.0, {"@message": "", "type": "ansible_stats"}),
+    ]
+    lines, counts = playbooks.lags(watcher, b"ok: a\nok: b\n", events)
+    assert lines == [0.5, 1.0]
+    assert [round(lag, 1) for lag in counts] == [1.5, 8.0]
+
+
+def test_the_folder_of_the_hosts_files_is_another_one_by_hand():
+    text = '!unsafe {\n"place": "/one",\n"round": "2"\n}\n'
+    assert playbooks._with_place(text, "/two") == text.replace("/one", "/two")

@@ -67,6 +67,20 @@ def test_the_backups_that_a_playbook_tells_are_no_lines_and_bounded():
     assert len(plays.backups) == MAX_BACKUPS
 
 
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB+/=\n-----END CERTIFICATE-----\n"
+KEY = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"
+
+
+def test_of_a_hosts_certificate_only_what_is_public_is_kept():
+    pem = f"{CERTIFICATE}{KEY}\nwords\n{CERTIFICATE}"
+    text, plays = feed(
+        line("ansible_certificate", host="a", pem=pem),
+        line("ansible_certificate", host="b", pem=KEY),
+        line("ansible_certificate", host="c", pem=CERTIFICATE * 1_000),
+    )
+    assert text == "" and plays.to_dict()["certificates"] == {"a": CERTIFICATE * 2}
+
+
 def test_a_bar_is_what_took_a_while_or_did_something():
     _text, plays = feed(result("a", "ok"), result("a", "ok", 2, AT % 1), result("b", "changed", 2))
     assert [(bar[0], bar[1], bar[4]) for bar in plays.bars] == [(0, 2, "ok"), (1, 2, "changed")]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from deployments.runner import picture
 from deployments.runner import projection as module
 from deployments.runner.projection import Projection, replay
 
@@ -97,13 +98,13 @@ def test_changes_push_out_what_was_only_refreshed(monkeypatch):
 
 
 def test_diagnostics_are_bounded_in_number_and_length(monkeypatch):
-    monkeypatch.setattr(module, "MAX_DIAGNOSTICS", 2)
+    monkeypatch.setattr(picture, "MAX_DIAGNOSTICS", 2)
     found = {"type": "diagnostic", "at": at(0), "severity": "error", "summary": "s" * 9_000,
              "detail": "", "address": "", "place": ""}  # fmt: skip
     projection = projected(found, found, found)
     assert len(projection.diagnostics) == 2
     assert projection.more_diagnostics == 1
-    assert len(projection.diagnostics[0]["summary"]) == module.MAX_TEXT
+    assert len(projection.diagnostics[0]["summary"]) == picture.MAX_TEXT
 
 
 def test_it_goes_through_json_and_on():

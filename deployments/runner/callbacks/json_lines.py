@@ -175,6 +175,8 @@ class CallbackModule(CallbackBase):
         for host, told in stats.custom.items():
             self._tell_notes(host, told.get("notes") or ())
             self._tell_backups(told.get("backups") or ())
+            if certificate := told.get("certificate"):
+                self.tell("", "ansible_certificate", host=host, pem=str(certificate))
         self.tell("", "ansible_stats", hosts=hosts)
 
     def _tell_notes(self, host: str, notes: Iterable[dict[str, Any]]) -> None:

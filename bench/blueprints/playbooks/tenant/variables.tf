@@ -1,0 +1,4 @@
+variable "stack_name" {
+  type        = string
+  description = "Name of the stack."
+}
