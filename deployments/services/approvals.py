@@ -21,8 +21,14 @@ from deployments.services.approvalerrors import (
     NothingToApprove,
     OwnApproval,
     RejectedBy,
+    SamePerson,
 )
-from deployments.services.foureyes import digest_of, is_waiting, policy_in_force
+from deployments.services.foureyes import (
+    digest_of,
+    is_waiting,
+    persons_of,
+    policy_in_force,
+)
 from deployments.services.lifecycle import advance, end_run
 from tenants import access, audit
 from tenants.actors import Actor
@@ -36,7 +42,7 @@ def approve_run(actor: Actor, run: Run, *, reason: str, digest: str = "") -> App
 
     `digest` is what the page showed; a door that showed none passes "". With a plan somebody,
     not the approver, confirms it then; without one the run is admitted. Raises NotAPerson,
-    OwnApproval, ReasonMissing, NothingToApprove, ApprovalDiffers.
+    OwnApproval, SamePerson, ReasonMissing, NothingToApprove, ApprovalDiffers.
     """
     with transaction.atomic():
         run, opened = _opened(actor, run, reason, digest)
@@ -92,6 +98,8 @@ def _opened(actor: Actor, run: Run, reason: str, digest: str) -> tuple[Run, Appr
         raise NothingToApprove(run=run, status=run.get_status_display())
     if actor.id in (run.actor_id, opened.asked_by_id):
         raise OwnApproval(run=run)
+    if actor.persons & persons_of(run):
+        raise SamePerson(run=run, by=run.actor_name)
     if opened.digest != digest_of(run) or (digest and digest != opened.digest):
         raise ApprovalDiffers()
     return run, opened
