@@ -157,9 +157,31 @@ def test_guessing_is_stopped_by_address_and_by_token(admin: User, settings):
     guesses = [ask(text[:-9] + f"{n:09}", address="192.0.2.9") for n in range(5)]
     assert [answer.status_code for answer in guesses] == [401, 401, 401, 429, 429]
     assert int(guesses[-1]["Retry-After"]) >= 1
-    # From elsewhere the same token is not tried on either; another one is.
-    assert ask(text[:-9] + "000000000", address="192.0.2.10").status_code == 429
-    assert ask(factories.make_token(admin)[1], address="192.0.2.10").status_code == 200
+    # What was right is not looked at either: it might have been guessed.
+    assert ask(text, address="192.0.2.9").status_code == 429
+
+
+def test_guesses_from_everywhere_are_slowed_and_lock_nobody_out(admin: User, settings):
+    settings.API_RATE_REFUSED = 3
+    _token, text = factories.make_token(admin)
+    wrong = text[:-9] + "000000000"
+    answers = [ask(wrong, address=f"198.51.100.{n}") for n in range(6)]
+    assert [answer.status_code for answer in answers] == [401] * 3 + [429] * 3
+    assert int(answers[-1]["Retry-After"]) >= 1
+    assert AuditEntry.objects.filter(action="token.refused").count() == 3
+    # Its id is no secret: whoever has the secret goes on, from wherever they are.
+    assert ask(text, address="198.51.100.77").status_code == 200
+    assert ask(text, address="198.51.100.5").status_code == 200
+
+
+def test_one_guesser_has_a_whole_network_of_ipv6(admin: User, settings):
+    settings.API_RATE_REFUSED = 2
+    _token, text = factories.make_token(admin)
+    unknown = ["oml_" + f"{n:026}" + "." + "a" * 43 for n in range(3)]
+    for number, guess in enumerate(unknown):
+        answer = ask(guess, address=f"2001:db8:0:7::{number}")
+    assert answer.status_code == 429
+    assert ask(text, address="2001:db8:0:8::1").status_code == 200
 
 
 def test_a_token_has_its_requests_a_minute(admin: User, settings):
