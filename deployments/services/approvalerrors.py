@@ -115,6 +115,15 @@ class HoldsData(DeploymentError):
     )
 
 
+class KeeperElsewhere(DeploymentError):
+    """Who keeps a stack is a person who may see it."""
+
+    message = _(
+        "%(who)s does not see %(stack)s, or is no person. Choose somebody with a role that covers "
+        "it, or give them one first."
+    )
+
+
 class NotEphemeral(DeploymentError):
     """A grant is for ephemeral stacks only."""
 

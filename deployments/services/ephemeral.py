@@ -17,6 +17,7 @@ from deployments.services.approvalerrors import (
     GrantedByYou,
     GrantOver,
     HoldsData,
+    KeeperElsewhere,
     NotAPerson,
     NotEphemeral,
     NotServiceAccounts,
@@ -57,6 +58,8 @@ def set_end(
     if held := holds_data(stack):
         raise HoldsData(stack=stack, what=", ".join(held[:3]))
     _require_ahead(expires_at)
+    if not access.people_over(stack).filter(pk=kept_by.pk).exists():
+        raise KeeperElsewhere(stack=stack, who=kept_by.display_name)
     _require_not_granter(actor, stack)
     values = {"purpose": purpose.strip()[:500], "kept_by": kept_by, "expires_at": expires_at}
     values["end_set_by"] = sorted(actor.persons)
