@@ -26,6 +26,7 @@ from deployments.services.approvalerrors import (
 from deployments.services.foureyes import (
     digest_of,
     is_waiting,
+    moved,
     persons_of,
     policy_in_force,
 )
@@ -42,10 +43,13 @@ def approve_run(actor: Actor, run: Run, *, reason: str, digest: str = "") -> App
 
     `digest` is what the page showed; a door that showed none passes "". With a plan somebody,
     not the approver, confirms it then; without one the run is admitted. Raises NotAPerson,
-    OwnApproval, SamePerson, ReasonMissing, NothingToApprove, ApprovalDiffers.
+    OwnApproval, SamePerson, ReasonMissing, NothingToApprove, ApprovalDiffers, and ApprovalLapsed
+    when inputs or blueprint were changed since a run without a plan was queued.
     """
     with transaction.atomic():
         run, opened = _opened(actor, run, reason, digest)
+        if (refusal := moved(run)) is not None:
+            raise refusal
         until = timezone.now() + timedelta(minutes=policy_in_force().valid_minutes)
         _decide(actor, opened, ApprovalStatus.APPROVED, reason, expires_at=until)
         after = {

@@ -101,12 +101,15 @@ def words_of(risks: list[str]) -> str:
 
 
 def digest_of(run: Run) -> str:
-    """Return what an approval is bound to: the plan, or all that the request says."""
+    """Return what an approval is bound to: the plan, or all that the request says.
+
+    That is with the files of the blueprint, as they were when it was queued: its actions and
+    playbooks say what is done.
+    """
     if has_plan(run):
         return Plan.objects.filter(run=run).values_list("digest", flat=True).first() or ""
-    return canonical_digest(
-        [run.public_id, run.action, run.steps_wanted, run.params, run.point, run.inputs_digest]
-    )
+    asked = [run.public_id, run.action, run.steps_wanted, run.params, run.point, run.inputs_digest]
+    return canonical_digest([*asked, run.blueprint_digest])
 
 
 def persons_of(run: Run) -> frozenset[str]:
@@ -238,11 +241,22 @@ def lapsed(run: Run) -> ApprovalLapsed | None:
     """Return why a run that was admitted may not be taken up after all."""
     if run.status != RunStatus.PLAN_QUEUED or has_plan(run) or not demanded(run):
         return None
+    if (refusal := moved(run)) is not None:
+        return refusal
+    if holding(run, digest_of(run)) is None:
+        return ApprovalLapsed(why="it has run out, or the approver lost the role")
+    return None
+
+
+def moved(run: Run) -> ApprovalLapsed | None:
+    """Return why what a run without a plan would do is not what was asked for any more."""
+    if has_plan(run):
+        return None
     now = canonical_digest(effective_inputs(run.stack)), secrets.versions(run.stack)
     if now != (run.inputs_digest, run.secret_versions):
         return ApprovalLapsed(why="inputs or secrets were changed since")
-    if holding(run, digest_of(run)) is None:
-        return ApprovalLapsed(why="it has run out, or the approver lost the role")
+    if blueprints.load(run.blueprint).digest != run.blueprint_digest:
+        return ApprovalLapsed(why=f"files of the blueprint {run.blueprint} were changed since")
     return None
 
 
