@@ -48,7 +48,7 @@ def approve_run(actor: Actor, run: Run, *, reason: str, digest: str = "") -> App
     """
     with transaction.atomic():
         run, opened = _opened(actor, run, reason, digest)
-        if (refusal := moved(run)) is not None:
+        if run.status == S.PENDING and (refusal := moved(run)) is not None:
             raise refusal
         until = timezone.now() + timedelta(minutes=policy_in_force().valid_minutes)
         _decide(actor, opened, ApprovalStatus.APPROVED, reason, expires_at=until)

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from requests import RequestException
@@ -64,7 +65,11 @@ class SignOut(LogoutView):
 
 def again(request: HttpRequest) -> HttpResponse:
     """Say that only a new sign-in proves who the person is: they have no password here."""
-    return render(request, "account/sign_in_again.html", {"section": "profile"})
+    wanted = request.GET.get("next", "")
+    if not url_has_allowed_host_and_scheme(wanted, {request.get_host()}):
+        wanted = reverse("mfa_index")
+    context = {"section": "profile", "next": wanted}
+    return render(request, "account/sign_in_again.html", context)
 
 
 @login_not_required

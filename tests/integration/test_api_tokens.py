@@ -241,6 +241,7 @@ def test_the_page_makes_one_shows_it_once_and_revokes_it(admin: User):
     tenant = factories.make_tenant("acme")
     client = Client()
     client.force_login(admin)
+    factories.prove(client)
     fields = {"name": "nightly", "kinds": ["view", "plan"], "tenants": "acme", "days": "30",
               "networks": "10.0.0.0/8"}  # fmt: skip
     page = client.post("/profile/tokens/new/", fields)
@@ -254,6 +255,28 @@ def test_the_page_makes_one_shows_it_once_and_revokes_it(admin: User):
     assert token.revoked_by == admin.display_name
     actions = set(AuditEntry.objects.values_list("action", flat=True))
     assert {"token.create", "token.revoke"} <= actions
+
+
+@pytest.mark.parametrize("whose", ["own", "service"])
+def test_a_session_of_long_ago_proves_who_it_is_before_it_makes_one(admin: User, whose: str):
+    robot = factories.make_user("ci", is_service=True)
+    address = "/profile/tokens/new/" + (f"?for={robot.public_id}" if whose == "service" else "")
+    fields = {"name": "nightly", "kinds": ["view"], "days": "30"}
+    client = Client()
+    client.force_login(admin)
+    for answer in (client.get(address), client.post(address, fields)):
+        assert answer.status_code == 302 and answer.url.startswith("/profile/prove/?next=")
+    assert not ApiToken.objects.exists()
+    assert "Prove that it is you" in client.get(answer.url).content.decode()
+    assert client.post(answer.url, {"password": "wrong"}).status_code == 200
+    assert client.post(address, fields).status_code == 302
+    proved = client.post(answer.url, {"password": factories.PASSWORD})
+    # What was typed before is done then, or asked for again.
+    if proved.status_code == 302:
+        assert proved.url == address
+        proved = client.post(address, fields)
+    assert "oml_" in proved.content.decode()
+    assert ApiToken.objects.get().user == (robot if whose == "service" else admin)
 
 
 def test_the_list_asks_no_more_with_more_tokens(admin: User):
