@@ -1,5 +1,7 @@
 """Who asks: a token, or the session of the person who reads the browsable page."""
 
+import ipaddress
+
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
@@ -25,24 +27,36 @@ class Token(HttpBearer):
         return self.authenticate(request, text.strip() if scheme.lower() == "bearer" else "")
 
     def authenticate(self, request: HttpRequest, token: str) -> User:
-        """Return the owner of a token's text."""
+        """Return the owner of a token's text.
+
+        Whoever was refused too often from one address is not looked at any more. By a token's id
+        only what is wrong is refused: its id is no secret, and who knows it must not be able to
+        lock out who has the secret.
+        """
         address = client_address(request.META)
         claimed = tokens.id_in(token)
-        suspects = [("refused-address", address or "?"), ("refused-token", claimed)]
-        suspects = [(kind, who) for kind, who in suspects if who]
-        for kind, who in suspects:
-            rates.refuse_full(kind, who, settings.API_RATE_REFUSED)
+        most = settings.API_RATE_REFUSED
+        rates.refuse_full("refused-address", _guesser(address), most)
         try:
             user = tokens.owner_of(token, address)
         except TokenRefused as refusal:
-            for kind, who in suspects:
-                rates.note(kind, who, settings.API_RATE_REFUSED)
+            rates.note("refused-address", _guesser(address), most)
+            if claimed:
+                # Raises TooManyRequests; then nothing more is written into the trail either.
+                rates.count("refused-token", claimed, most)
             _tell(request, claimed, refusal)
             raise
         rates.count("address", address or "?", settings.API_RATE_ADDRESS)
         rates.count("token", claimed, settings.API_RATE_TOKEN)
         request.user, request.door = user, "api"
         return user
+
+
+def _guesser(address: str | None) -> str:
+    """Return what refused tries are counted by: one who guesses has a whole IPv6 network."""
+    if address is None or ":" not in address:
+        return address or "?"
+    return str(ipaddress.ip_network(f"{address}/64", strict=False))
 
 
 def _tell(request: HttpRequest, claimed: str, refusal: TokenRefused) -> None:

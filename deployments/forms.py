@@ -3,6 +3,7 @@
 import zoneinfo
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from django import forms
 from django.contrib.auth.forms import PasswordChangeForm
 from django.utils.translation import gettext_lazy as _
@@ -259,3 +260,12 @@ class OwnPasswordForm(PasswordChangeForm):
         for field in self.fields.values():
             field.widget.attrs["class"] = "form-control"
             field.widget.attrs.pop("autofocus", None)
+
+    def clean_old_password(self) -> str:
+        """Check the old password as the sign-in does: a wrong one counts for the lock-out."""
+        old = self.cleaned_data["old_password"]
+        if not get_adapter().reauthenticate(self.user, old):
+            raise forms.ValidationError(
+                self.error_messages["password_incorrect"], code="password_incorrect"
+            )
+        return old

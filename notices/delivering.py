@@ -23,12 +23,13 @@ from django.utils import timezone
 
 from deployments.cloud import statustable
 from deployments.cloud.errors import CloudRefusal
-from notices import payloads, webhooks
+from notices import fanout, payloads, webhooks
 from notices.errors import (
     AddressNotUsable,
     GivenUp,
     MailNotSent,
     MailNotSetUp,
+    NotForThem,
     PrivateAddress,
     ReceiverRefused,
     Redirected,
@@ -37,6 +38,7 @@ from notices.errors import (
 from notices.models import Channel, ChannelKind, Delivery, DeliveryStatus, Notice
 from omlsaas.lib.refusals import Refusal
 from tenants import secrets
+from tenants.models import Stack
 
 log = logging.getLogger(__name__)
 AT_ONCE, CHANNELS_AT_ONCE = 20, 8
@@ -44,7 +46,9 @@ AT_ONCE, CHANNELS_AT_ONCE = 20, 8
 CLAIM_S, BATCH_S = 120, 45
 MOST_ATTEMPTS, FIRST_WAIT_S, LONGEST_WAIT_S = 10, 10, 3600
 KEPT_TRIES = 10
-FINAL = (PrivateAddress, Redirected, ReceiverRefused, AddressNotUsable, MailNotSetUp)
+FINAL = (
+    PrivateAddress, Redirected, ReceiverRefused, AddressNotUsable, MailNotSetUp, NotForThem
+)  # fmt: skip
 STATUS_OF = {
     "begun": (statustable.CREATING, "Deploying %s"),
     "done": (statustable.OK, "%s successfully deployed"),
@@ -133,11 +137,31 @@ def send_one(pk: int) -> bool:
         return True
     began, error, code = time.monotonic(), None, 0
     try:
+        _refuse_stale(delivery)
         code = _send(delivery)
     except Refusal as refusal:
         error = refusal
     ms = round((time.monotonic() - began) * 1000)
     return _note(delivery, error, code, ms)
+
+
+def _refuse_stale(delivery: Delivery) -> None:
+    """Raise NotForThem when the receiver may not hear of it any more: it may have waited long.
+
+    What an admin sent once more, or sent as a test, is meant for the channel whatever it hears.
+    """
+    stack_id = delivery.payload.get("data", {}).get("stack_id")
+    if not stack_id or delivery.redelivery_of_id is not None:
+        return
+    if delivery.user_id is not None:
+        seen = Stack.objects.visible_to(delivery.user).filter(public_id=stack_id)
+        if not delivery.user.is_active or not seen.exists():
+            raise NotForThem(who=delivery.user.username)
+        return
+    stack = Stack.objects.filter(public_id=stack_id).first()
+    heard = [] if stack is None else fanout.listening(delivery.event, stack)
+    if delivery.channel_id not in {subscription.channel_id for subscription in heard}:
+        raise NotForThem(who=delivery.channel.name)
 
 
 def _send(delivery: Delivery) -> int:

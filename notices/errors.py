@@ -69,6 +69,15 @@ class MailNotSetUp(NoticeRefusal):
     message = _("No mail server is set up: set EMAIL_URL, or take e-mail off the subscription.")
 
 
+class NotForThem(NoticeRefusal):
+    """Between the event and its message the receiver lost what let them hear of it."""
+
+    message = _(
+        "%(who)s does not hear of this any more: a role, the account or the subscription ended "
+        "before it was sent. Nothing was sent."
+    )
+
+
 class GivenUp(NoticeRefusal):
     """The receiver was tried often enough."""
 

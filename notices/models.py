@@ -111,6 +111,19 @@ class Subscription(models.Model):
         return str(thing) if thing else str(_("everything"))
 
 
+class NoticeQuerySet(models.QuerySet):
+    """Notices, as far as the person they are for may see what they tell of."""
+
+    def visible_to(self, user: User) -> "NoticeQuerySet":
+        """Return the person's own notices, without those about stacks they do not see (any more).
+
+        A role that comes back brings its lines back.
+        """
+        seen = Stack.objects.visible_to(user).values("pk")
+        where = models.Q(stack_id__isnull=True) | models.Q(stack_id__in=seen)
+        return self.filter(where, user=user)
+
+
 class Notice(models.Model):
     """A line in somebody's inbox."""
 
@@ -123,6 +136,8 @@ class Notice(models.Model):
     run_public_id = models.CharField(max_length=30, blank=True)
     created_at = models.DateTimeField(_("when"))
     read_at = models.DateTimeField(_("read"), null=True, blank=True)
+
+    objects = NoticeQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("notice")

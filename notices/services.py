@@ -222,7 +222,7 @@ def unsubscribe(actor: Actor, subscription: Subscription) -> None:
 
 def mark_read(user: User, notices: Iterable[str] | None = None, *, on: bool = True) -> int:
     """Mark a person's own notices as read, all of them when none is named; return how many."""
-    rows = Notice.objects.filter(user=user, read_at__isnull=on)
+    rows = Notice.objects.visible_to(user).filter(read_at__isnull=on)
     if notices is not None:
         rows = rows.filter(public_id__in=list(notices))
     return rows.update(read_at=timezone.now() if on else None)

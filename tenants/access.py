@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from tenants.actors import Actor
 from tenants.errors import NotAllowed
-from tenants.models import Host, Region, SharedEnvironment, Stack, Tenant, User
+from tenants.models import Host, Membership, Region, SharedEnvironment, Stack, Tenant, User
 from tenants.querysets import Scopes, user_scopes
 
 # Kinds of action, and their names for people.
@@ -88,6 +89,54 @@ def require(actor: Actor, kind: str, target: Any = None) -> None:
     """Raise NotAllowed unless the actor may do this kind of action on the target."""
     if not can(actor, kind, target):
         raise NotAllowed(actor=actor.name, target=target or _("everything"), kind=KINDS[kind])
+
+
+def people_over(stack: Stack, kind: str = "view") -> QuerySet[User]:
+    """Return the active people who may do this kind of action on a stack, admins among them."""
+    roles = [role for role, kinds in GRANTS.items() if kind in kinds]
+    scope = Q(everything=True) | Q(region_id=stack.region_id)
+    if stack.parent_environment_id:
+        scope |= Q(shared_environment_id=stack.parent_environment_id)
+    if stack.tenant_id:
+        scope |= Q(tenant_id=stack.tenant_id)
+    held = _holding(Membership.objects.filter(scope, role__in=roles)) | Q(is_superuser=True)
+    return User.objects.filter(held, is_active=True, is_service=False)
+
+
+def accounts_around(user: User, kind: str) -> QuerySet[User]:
+    """Return the active service accounts with a role that meets one by which the user may do this.
+
+    A role meets another where one covers a part of the other, whichever is wider.
+    """
+    rows = User.objects.filter(is_active=True, is_service=True)
+    scopes = scopes_for(user, kind)
+    if scopes.everything:
+        return rows
+    regions, environments = scopes.region_ids, scopes.shared_environment_ids
+    tenants = Tenant.objects.filter(pk__in=scopes.tenant_ids)
+    above = SharedEnvironment.objects.filter(
+        Q(pk__in=environments) | Q(pk__in=tenants.values("shared_environment_id"))
+    )
+    meets = (
+        Q(everything=True)
+        | Q(region_id__in=regions)
+        | Q(region_id__in=above.values("region_id"))
+        | Q(region_id__in=tenants.values("region_id"))
+        | Q(shared_environment_id__in=above.values("pk"))
+        | Q(shared_environment__region_id__in=regions)
+        | Q(tenant_id__in=scopes.tenant_ids)
+        | Q(tenant__region_id__in=regions)
+        | Q(tenant__shared_environment_id__in=environments)
+    )
+    return rows.filter(_holding(Membership.objects.filter(meets)) | Q(is_superuser=True))
+
+
+def _holding(memberships: QuerySet[Membership]) -> Q:
+    """Return the condition of users who hold one of these roles, by themselves or by a group."""
+    own = memberships.filter(user__isnull=False).values("user_id")
+    by_group = memberships.filter(group__isnull=False).values("group_id")
+    members = User.groups.through.objects.filter(group_id__in=by_group).values("user_id")
+    return Q(pk__in=own) | Q(pk__in=members)
 
 
 def sees_around(user: User, stack: Stack) -> bool:

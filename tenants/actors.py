@@ -29,6 +29,8 @@ class Actor:
     operation_id: str = ""
     origin: str = ""
     reason: str = ""
+    # Public ids of other people who can act by it: who made the token, or the service account.
+    behind: tuple[str, ...] = ()
     user: User | None = field(default=None, compare=False, repr=False)
     # What a token leaves of the user's rights (tenants.limits); `access.can` holds to it whatever
     # user object it is asked with.
@@ -37,6 +39,11 @@ class Actor:
     def because(self, reason: str) -> "Actor":
         """Return the same actor with a reason for this act."""
         return replace(self, reason=reason.strip()[:2000])
+
+    @property
+    def persons(self) -> frozenset[str]:
+        """Return the ids that count as one person with this actor where two are asked for."""
+        return frozenset((self.id, *self.behind))
 
     def to_json(self) -> dict[str, Any]:
         """Return the actor as text: what rows and messages carry."""
@@ -59,10 +66,17 @@ def from_user(user: User, *, origin: str, **more: Any) -> Actor:
         role=highest_role(user),
         token_id=user.limits.token_id if user.limits else "",
         origin=origin,
+        behind=_behind(user),
         user=user,
         limits=user.limits,
         **more,
     )
+
+
+def _behind(user: User) -> tuple[str, ...]:
+    """Return who else can act as this user: a person's own session has nobody behind it."""
+    made = {user.made_by_id if user.is_service else "", user.limits.made_by if user.limits else ""}
+    return tuple(sorted(made - {"", user.public_id}))
 
 
 def from_request(request: HttpRequest, *, origin: str = "portal") -> Actor:

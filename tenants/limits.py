@@ -20,6 +20,8 @@ class Limits:
     kinds: frozenset[str]
     everything: bool
     places: tuple[tuple[int | None, int | None, int | None], ...] = ()
+    # Public id of the person who made the token.
+    made_by: str = ""
 
     @classmethod
     def of(cls, token: ApiToken) -> "Limits":
@@ -29,7 +31,7 @@ class Limits:
             columns = ("region_id", "shared_environment_id", "tenant_id")
             places = tuple(token.places.values_list(*columns))
         kinds = frozenset(token.kinds) | {"view"}
-        return cls(token.public_id, kinds, token.everything, places)
+        return cls(token.public_id, kinds, token.everything, places, token.created_by_id)
 
     def narrow(self, scopes: Scopes) -> Scopes:
         """Return what lies both in the owner's roles and in the token's places."""

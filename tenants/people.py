@@ -61,6 +61,7 @@ def create_user(
     access.require(actor, "admin")
     _known(fields)
     user = User(username=username, **fields)
+    _note_maker(actor, user)
     if user.is_superuser:
         _only_superuser(actor, user)
     _check(user, password)
@@ -97,6 +98,7 @@ def change_user(
         before = _plain(row)
         for name, value in fields.items():
             setattr(row, name, value)
+        _note_maker(actor, row)
         _check(row, password, changed=fields)
         if groups is not None:
             row.groups.set(groups)
@@ -208,6 +210,12 @@ def _somebody_in_charge(about: Any) -> Iterator[None]:
         yield
         if was_there and not admins().exists():
             raise LastAdmin(name=about or _("You"))
+
+
+def _note_maker(actor: Actor, user: User) -> None:
+    """Keep which person made a service account: author and approver are told apart by it."""
+    if user.is_service and not user.made_by_id and actor.user is not None:
+        user.made_by_id = actor.id
 
 
 def _known(fields: dict[str, Any]) -> None:

@@ -47,7 +47,8 @@ def create_token(
     """
     _require(actor, owner)
     kept = _check(owner, name, kinds, expires_at, places, networks)
-    token = ApiToken(user=owner, created_by=actor.name, everything=not places, **kept)
+    by = {"created_by": actor.name, "created_by_id": actor.id if actor.user is not None else ""}
+    token = ApiToken(user=owner, everything=not places, **by, **kept)
     text = f"{token.shown_id}.{random.token_urlsafe(SECRET_BYTES)}"
     token.digest = _digest(text)
     with transaction.atomic():

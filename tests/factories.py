@@ -117,6 +117,11 @@ def make_user(
     return user
 
 
+def prove(client: Any) -> None:
+    """Let who is signed in with PASSWORD show it once more, as pages of tokens ask for."""
+    client.post("/profile/prove/", {"password": PASSWORD})
+
+
 def make_invitation(email: str = "", *, secret: str = "", **fields: Any) -> Invitation:
     """Return an invitation by a new admin; `secret` is what its link has."""
     secret = secret or _name("secret-")

@@ -1,12 +1,11 @@
 """What the person at the page may do with the run, and who else may."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-
-from django.db.models import Q
 
 from deployments.models import Run
 from deployments.runview.words import either
-from tenants.access import GRANTS, user_can
+from tenants.access import people_over, user_can
 from tenants.models import Stack, User
 
 NAMES_SHOWN = 3
@@ -39,22 +38,13 @@ def rights_of(user: User, run: Run) -> Rights:
     )
 
 
-def who_may(kind: str, stack: Stack, besides: str = "") -> str:
+def who_may(kind: str, stack: Stack, besides: Collection[str] = ()) -> str:
     """Return the names of people who may do this kind of action here, as a sentence has them.
 
-    `besides` is the public id of one who is left out.
+    `besides` are the public ids of those who are left out.
     """
-    roles = [role for role, kinds in GRANTS.items() if kind in kinds]
-    scope = Q(everything=True) | Q(region_id=stack.region_id)
-    if stack.parent_environment_id:
-        scope |= Q(shared_environment_id=stack.parent_environment_id)
-    if stack.tenant_id:
-        scope |= Q(tenant_id=stack.tenant_id)
-    memberships = User.memberships.rel.related_model.objects.filter(scope, role__in=roles)
-    held = Q(pk__in=memberships.filter(user__isnull=False).values("user_id"))
-    held |= Q(groups__in=memberships.filter(group__isnull=False).values("group_id"))
-    people = User.objects.filter(held | Q(is_superuser=True), is_active=True, is_service=False)
-    people = people.exclude(public_id=besides) if besides else people
+    people = people_over(stack, kind)
+    people = people.exclude(public_id__in=besides) if besides else people
     # Those with a role of their own here are nearer than whoever administers everything.
-    people = people.order_by("is_superuser", "username").distinct()[: NAMES_SHOWN + 20]
+    people = people.order_by("is_superuser", "username")[: NAMES_SHOWN + 20]
     return either([person.display_name for person in people], NAMES_SHOWN)

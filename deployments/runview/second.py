@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from deployments.models import Approval, Run
 from deployments.models.approvals import ApprovalStatus
 from deployments.runview.rights import who_may
-from deployments.services.foureyes import digest_of, holding, is_waiting, words_of
+from deployments.services.foureyes import digest_of, holding, is_waiting, persons_of, words_of
 from tenants.access import user_can
 from tenants.models import User
 
@@ -32,7 +32,7 @@ class Second:
     reason: str = ""
     until: datetime | None = None
     may_decide: bool = False
-    is_own: bool = False
+    own: str = ""  # why this person is the one who asked
     who: str = ""
     blocks: str = ""
     is_open: bool = False
@@ -69,11 +69,14 @@ def _granted(run: Run) -> Second | None:
 
 def _asked(found: Second, run: Run, user: User) -> None:
     found.title, found.is_open = _("Needs a second person"), True
-    found.is_own = user.public_id == run.actor_id
+    if user.public_id == run.actor_id:
+        found.own = _("You asked for it, so somebody else has to look at it.")
+    elif user.public_id in persons_of(run):
+        found.own = _("A token or an account that you made asked for it: that counts as you.")
     may = user_can(user, "approve", run.stack) and not user.is_service
-    found.may_decide = may and not found.is_own
+    found.may_decide = may and not found.own
     if not found.may_decide:
-        found.who = who_may("approve", run.stack, besides=run.actor_id)
+        found.who = who_may("approve", run.stack, besides=persons_of(run))
     found.blocks = _("It waits for a second person.")
 
 

@@ -23,6 +23,33 @@ class OwnApproval(DeploymentError):
     )
 
 
+class SamePerson(DeploymentError):
+    """Who made a service account or its token acts as two."""
+
+    message = _(
+        "%(run)s was asked for by %(by)s, with a token or an account that you made: that counts as "
+        "you. Somebody else with the role approver has to look at it."
+    )
+
+
+class EndSetByYou(DeploymentError):
+    """Who says how long a stack stands does not grant over it as well."""
+
+    message = _(
+        "You set the end of %(stack)s, or last changed it: somebody else with the role approver "
+        "grants over it."
+    )
+
+
+class GrantedByYou(DeploymentError):
+    """Who granted over a stack does not say how long it stands as well."""
+
+    message = _(
+        "You granted service accounts to act alone over %(stack)s: somebody else changes its end, "
+        "or you revoke that grant first."
+    )
+
+
 class NotAPerson(DeploymentError):
     """Programs do not approve."""
 
@@ -85,6 +112,15 @@ class HoldsData(DeploymentError):
     message = _(
         "%(stack)s cannot be ephemeral: its blueprint says that it holds data (%(what)s). Use a "
         "blueprint without such resources for stacks that come and go."
+    )
+
+
+class KeeperElsewhere(DeploymentError):
+    """Who keeps a stack is a person who may see it."""
+
+    message = _(
+        "%(who)s does not see %(stack)s, or is no person. Choose somebody with a role that covers "
+        "it, or give them one first."
     )
 
 

@@ -21,8 +21,15 @@ from deployments.services.approvalerrors import (
     NothingToApprove,
     OwnApproval,
     RejectedBy,
+    SamePerson,
 )
-from deployments.services.foureyes import digest_of, is_waiting, policy_in_force
+from deployments.services.foureyes import (
+    digest_of,
+    is_waiting,
+    moved,
+    persons_of,
+    policy_in_force,
+)
 from deployments.services.lifecycle import advance, end_run
 from tenants import access, audit
 from tenants.actors import Actor
@@ -36,10 +43,13 @@ def approve_run(actor: Actor, run: Run, *, reason: str, digest: str = "") -> App
 
     `digest` is what the page showed; a door that showed none passes "". With a plan somebody,
     not the approver, confirms it then; without one the run is admitted. Raises NotAPerson,
-    OwnApproval, ReasonMissing, NothingToApprove, ApprovalDiffers.
+    OwnApproval, SamePerson, ReasonMissing, NothingToApprove, ApprovalDiffers, and ApprovalLapsed
+    when inputs or blueprint were changed since a run without a plan was queued.
     """
     with transaction.atomic():
         run, opened = _opened(actor, run, reason, digest)
+        if run.status == S.PENDING and (refusal := moved(run)) is not None:
+            raise refusal
         until = timezone.now() + timedelta(minutes=policy_in_force().valid_minutes)
         _decide(actor, opened, ApprovalStatus.APPROVED, reason, expires_at=until)
         after = {
@@ -92,6 +102,8 @@ def _opened(actor: Actor, run: Run, reason: str, digest: str) -> tuple[Run, Appr
         raise NothingToApprove(run=run, status=run.get_status_display())
     if actor.id in (run.actor_id, opened.asked_by_id):
         raise OwnApproval(run=run)
+    if actor.persons & persons_of(run):
+        raise SamePerson(run=run, by=run.actor_name)
     if opened.digest != digest_of(run) or (digest and digest != opened.digest):
         raise ApprovalDiffers()
     return run, opened

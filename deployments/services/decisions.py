@@ -65,7 +65,7 @@ def confirm_run(
             _discard(actor, run, refusal)
         else:
             refusal, held = still_missing(actor, run)
-            if held is not None and held.decided_by_id == actor.id:
+            if held is not None and held.decided_by_id in actor.persons:
                 raise ApproverConfirms(by=run.actor_name)
         if refusal is None:
             _accept(actor, run, comment, {"plan_digest": digest, **told(run, held)})

@@ -13,8 +13,11 @@ from deployments.models import Run, StandingGrant
 from deployments.runstatus import OPEN
 from deployments.services.approvalerrors import (
     DeadlineMissing,
+    EndSetByYou,
+    GrantedByYou,
     GrantOver,
     HoldsData,
+    KeeperElsewhere,
     NotAPerson,
     NotEphemeral,
     NotServiceAccounts,
@@ -45,7 +48,8 @@ def set_end(
 ) -> Stack:
     """Make a stack ephemeral, or give it another end: at `expires_at` its destroy is queued.
 
-    Raises HoldsData for a stack whose blueprint says that it holds data.
+    Raises HoldsData for a stack whose blueprint says that it holds data, GrantedByYou for who
+    granted over it: setting the end and granting are of two persons.
     """
     access.require(actor, "destroy", stack)
     if not reason.strip() or not purpose.strip():
@@ -54,7 +58,11 @@ def set_end(
     if held := holds_data(stack):
         raise HoldsData(stack=stack, what=", ".join(held[:3]))
     _require_ahead(expires_at)
+    if not access.people_over(stack).filter(pk=kept_by.pk).exists():
+        raise KeeperElsewhere(stack=stack, who=kept_by.display_name)
+    _require_not_granter(actor, stack)
     values = {"purpose": purpose.strip()[:500], "kept_by": kept_by, "expires_at": expires_at}
+    values["end_set_by"] = sorted(actor.persons)
     return _write(actor.because(reason), stack, values)
 
 
@@ -63,7 +71,7 @@ def keep_on(actor: Actor, stack: Stack, *, reason: str) -> Stack:
     access.require(actor, "destroy", stack)
     if not reason.strip():
         raise ReasonMissing()
-    values = {"purpose": "", "kept_by": None, "expires_at": None}
+    values = {"purpose": "", "kept_by": None, "expires_at": None, "end_set_by": []}
     return _write(actor.because(reason), stack, values)
 
 
@@ -85,6 +93,12 @@ def _said(stack: Stack) -> dict[str, Any]:
         "kept_by": str(stack.kept_by or ""),
         "expires_at": f"{stack.expires_at:%Y-%m-%d %H:%M} UTC" if stack.expires_at else "",
     }
+
+
+def _require_not_granter(actor: Actor, stack: Stack) -> None:
+    held = StandingGrant.objects.filter(stack=stack, granted_by_id__in=actor.persons)
+    if held.filter(revoked_at__isnull=True, ends_at__gt=timezone.now()).exists():
+        raise GrantedByYou(stack=stack)
 
 
 def _require_ahead(moment: datetime) -> None:
@@ -109,7 +123,8 @@ def grant(
     """Let service accounts create and destroy ephemeral stacks alone, until a day.
 
     Over one stack, or over those of a blueprint in a shared environment. For people who may
-    approve there; it gives no role: the accounts need one that covers the stack.
+    approve there; it gives no role: the accounts need one that covers the stack. It counts for no
+    stack whose end the granter set, and for no account or token that the granter made.
     """
     place = stack or environment
     _require_granter(actor, place, reason)
@@ -117,6 +132,8 @@ def grant(
     if not accounts or any(not one.is_service or not one.is_active for one in accounts):
         raise NotServiceAccounts()
     _require_nothing_lost(stack, blueprint)
+    if stack is not None and actor.persons.intersection(stack.end_set_by):
+        raise EndSetByYou(stack=stack)
     with transaction.atomic():
         made = StandingGrant.objects.create(
             region=place.region,

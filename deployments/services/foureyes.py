@@ -101,12 +101,23 @@ def words_of(risks: list[str]) -> str:
 
 
 def digest_of(run: Run) -> str:
-    """Return what an approval is bound to: the plan, or all that the request says."""
+    """Return what an approval is bound to: the plan, or all that the request says.
+
+    That is with the files of the blueprint, as they were when it was queued: its actions and
+    playbooks say what is done.
+    """
     if has_plan(run):
         return Plan.objects.filter(run=run).values_list("digest", flat=True).first() or ""
-    return canonical_digest(
-        [run.public_id, run.action, run.steps_wanted, run.params, run.point, run.inputs_digest]
-    )
+    asked = [run.public_id, run.action, run.steps_wanted, run.params, run.point, run.inputs_digest]
+    return canonical_digest([*asked, run.blueprint_digest])
+
+
+def persons_of(run: Run) -> frozenset[str]:
+    """Return the ids that count as the run's author: who asked, and who made what they used.
+
+    A service account's token acts for whoever made it, or the account.
+    """
+    return frozenset((run.actor_id, *run.actor.get("behind", ())))
 
 
 # -- what was granted beforehand -------------------------------------------------------------
@@ -119,7 +130,8 @@ def grant_for(run: Run) -> StandingGrant | None:
     if run.grant_id is None or holds_data(run.stack) or not run.stack.is_ephemeral:
         return None
     is_destroy = run.action_kind == "destroy"
-    return grants_over(run.stack, is_destroy=is_destroy).filter(pk=run.grant_id).first()
+    rows = grants_over(run.stack, is_destroy=is_destroy).exclude(granted_by_id__in=persons_of(run))
+    return rows.filter(pk=run.grant_id).first()
 
 
 def find_grant(actor: Actor, run: Run) -> StandingGrant | None:
@@ -129,6 +141,7 @@ def find_grant(actor: Actor, run: Run) -> StandingGrant | None:
     if run.is_plan_only or run.action_kind not in WAIVED or holds_data(run.stack):
         return None
     rows = grants_over(run.stack, is_destroy=run.action_kind == "destroy")
+    rows = rows.exclude(granted_by_id__in=actor.persons)
     if actor.kind == "service":
         rows = rows.filter(accounts__public_id=actor.id, accounts__is_active=True)
     elif actor.name == EXPIRY.name:
@@ -141,8 +154,12 @@ def find_grant(actor: Actor, run: Run) -> StandingGrant | None:
 
 
 def grants_over(stack: Stack, *, is_destroy: bool) -> Any:
-    """Return the grants that hold now over a stack, the newest first."""
+    """Return the grants that hold now over a stack, the newest first.
+
+    Two persons: not those of who set the stack's end, purpose or keeper, or last changed them.
+    """
     held = StandingGrant.objects.filter(revoked_at__isnull=True, ends_at__gt=timezone.now())
+    held = held.exclude(granted_by_id__in=stack.end_set_by)
     held = held.filter(**{"may_destroy" if is_destroy else "may_create": True})
     own = held.filter(stack=stack)
     wide = held.filter(
@@ -160,9 +177,11 @@ def holds_data(stack: Stack) -> tuple[str, ...]:
 def holding(run: Run, digest: str) -> Approval | None:
     """Return the approval that holds for this content; None when there is none (any more).
 
-    One that has run out does not count, nor one by somebody who may not approve any more.
+    One that has run out does not count, nor one by somebody who may not approve any more, nor
+    one by who made the token or service account that asked.
     """
     rows = Approval.objects.filter(run=run, digest=digest, state=ApprovalStatus.APPROVED)
+    rows = rows.exclude(decided_by_id__in=persons_of(run))
     for row in rows.filter(expires_at__gt=timezone.now()):
         person = User.objects.filter(public_id=row.decided_by_id, is_active=True).first()
         if person is not None and access.user_can(person, "approve", run.stack):
@@ -222,11 +241,22 @@ def lapsed(run: Run) -> ApprovalLapsed | None:
     """Return why a run that was admitted may not be taken up after all."""
     if run.status != RunStatus.PLAN_QUEUED or has_plan(run) or not demanded(run):
         return None
+    if (refusal := moved(run)) is not None:
+        return refusal
+    if holding(run, digest_of(run)) is None:
+        return ApprovalLapsed(why="it has run out, or the approver lost the role")
+    return None
+
+
+def moved(run: Run) -> ApprovalLapsed | None:
+    """Return why what a run without a plan would do is not what was asked for any more."""
+    if has_plan(run):
+        return None
     now = canonical_digest(effective_inputs(run.stack)), secrets.versions(run.stack)
     if now != (run.inputs_digest, run.secret_versions):
         return ApprovalLapsed(why="inputs or secrets were changed since")
-    if holding(run, digest_of(run)) is None:
-        return ApprovalLapsed(why="it has run out, or the approver lost the role")
+    if blueprints.load(run.blueprint).digest != run.blueprint_digest:
+        return ApprovalLapsed(why=f"files of the blueprint {run.blueprint} were changed since")
     return None
 
 
@@ -235,7 +265,8 @@ def waiting_for(user: User) -> Any:
     rows = Approval.objects.filter(state=ApprovalStatus.ASKED)
     if user.is_service:
         return rows.none()
-    return rows.within(access.scopes_for(user, "approve")).exclude(asked_by_id=user.public_id)
+    rows = rows.within(access.scopes_for(user, "approve")).exclude(asked_by_id=user.public_id)
+    return rows.exclude(run__actor__contains={"behind": [user.public_id]})
 
 
 def void_of(run: Run) -> None:

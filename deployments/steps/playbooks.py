@@ -63,19 +63,32 @@ def playbook_path(work: Work, params: Mapping[str, Any]) -> Path:
     return path
 
 
+def fill_folder(work: Work) -> None:
+    """Copy the blueprint into the run's folder, where that was not done yet.
+
+    Raises BlueprintChanged when its files are not those with which the run was taken up: what was
+    approved is not what would be played.
+    """
+    work.folder.make()
+    blueprint = blueprints.load(work.run.blueprint)
+    if (work.folder.tf / blueprint.name / blueprints.MANIFEST).exists():
+        return
+    if blueprint.digest != work.run.blueprint_digest:
+        raise blueprints.BlueprintChanged(blueprint=blueprint.name)
+    blueprints.copy_files(blueprint, work.folder.tf)
+
+
 def render(work: Work, params: Mapping[str, Any]) -> list[Host]:
     """Write all that a playbook needs into the run's folder; return the hosts.
 
-    Raises what `require_hosts` does, AnsibleMissing, PlaybookMissing, and InputsMoved.
+    Raises what `require_hosts` does, AnsibleMissing, PlaybookMissing, InputsMoved, and
+    BlueprintChanged.
     """
     require_ansible()
     hosts = require_hosts(work.stack)
     if params.get("only_applied"):
         require_applied(work.run, work.run.inputs)
-    work.folder.make()
-    blueprint = blueprints.load(work.run.blueprint)
-    if not (work.folder.tf / blueprint.name / blueprints.MANIFEST).exists():
-        blueprints.copy_files(blueprint, work.folder.tf)
+    fill_folder(work)
     playbook_path(work, params)
     place = place_of(work).make()
     only = {ONLY: params["only_hosts"]} if params.get("only_hosts") else None

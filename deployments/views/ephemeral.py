@@ -21,7 +21,7 @@ from deployments.models import StandingGrant
 from deployments.views.actions import find_stack
 from deployments.views.doors import attempt, find, may_anywhere, require
 from omlsaas.lib.refusals import Refusal
-from tenants.access import user_can
+from tenants.access import accounts_around, people_over, user_can
 from tenants.actors import from_request
 from tenants.errors import NotAllowed
 from tenants.models import SharedEnvironment, Stack, User
@@ -56,10 +56,9 @@ class EndForm(forms.Form):
     expires = _day(_("It stands until the end of"))
     reason = text(_("Reason"), max_length=2000)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, stack: Stack, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        people = User.objects.filter(is_active=True, is_service=False)
-        self.fields["kept_by"].queryset = people.order_by("username")
+        self.fields["kept_by"].queryset = people_over(stack).order_by("username")
         self.fields["kept_by"].label_from_instance = lambda user: user.display_name
 
 
@@ -70,7 +69,7 @@ def stack_end(request: HttpRequest, stack_id: str) -> HttpResponse:
     initial: dict[str, Any] = {"purpose": stack.purpose, "kept_by": stack.kept_by or request.user}
     if stack.expires_at:
         initial["expires"] = timezone.localtime(stack.expires_at).date()
-    form = EndForm(request.POST or None, initial=initial)
+    form = EndForm(request.POST or None, initial=initial, stack=stack)
     if request.method == "POST" and form.is_valid():
         data, actor = form.cleaned_data, from_request(request)
         data["expires_at"] = _end_of(data.pop("expires"))
@@ -123,7 +122,7 @@ class GrantForm(forms.Form):
         places = SharedEnvironment.objects.visible_to(user).living().order_by("name")
         self.fields["environment"].queryset = places
         self.fields["blueprint"].choices = [("", "–"), *blueprint_choices("tenant")]
-        accounts = User.objects.filter(is_service=True, is_active=True).order_by("username")
+        accounts = accounts_around(user, "approve").order_by("username")
         self.fields["accounts"].queryset = accounts
 
     def clean(self) -> dict[str, Any]:

@@ -17,16 +17,19 @@ from deployments.services.foureyes import waiting_for
 from deployments.views.doors import may_anywhere
 from tenants.access import user_can
 from tenants.actors import highest_role
+from tenants.models import Stack
+from tenants.querysets import user_scopes
 from tenants.signin import factors
 
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "theme"
 YEAR_S = 365 * 86_400
 # When the last worker was heard, and the maintenance in force: each page asks for both, and this
-# costs a third of what two queries of the ORM do.
+# costs a third of what two queries of the ORM do. Notices are counted as the inbox shows them:
+# without those about stacks that the person does not see any more (`seen`).
 NEWS = """
     SELECT (SELECT max(heartbeat_at) FROM deployments_workerhost WHERE gone_at IS NULL),
-           (SELECT count(*) FROM notices_notice WHERE user_id = %s AND read_at IS NULL),
+           (SELECT count(*) FROM notices_notice WHERE user_id = %s AND read_at IS NULL {seen}),
            notice.reason, notice.by, notice.created_at
     FROM (SELECT 1) AS one LEFT JOIN LATERAL (
         SELECT reason, by, created_at FROM deployments_maintenance
@@ -98,8 +101,14 @@ class Frame:
 
     @cached_property
     def _news(self) -> tuple[datetime | None, int, Notice | None]:
+        seen, ids = "", ()
+        if not user_scopes(self._user).everything:
+            rows = Stack.objects.visible_to(self._user).order_by().values("pk")
+            inner, ids = rows.query.sql_with_params() if not rows.query.is_empty() else ("NULL", ())
+            seen = f"AND (stack_id IS NULL OR stack_id IN ({inner}))"
         with connection.cursor() as cursor:
-            cursor.execute(NEWS, [self._user.pk, timezone.now()])
+            # What is put in is the ORM's own text with its places for values.
+            cursor.execute(NEWS.format(seen=seen), [self._user.pk, *ids, timezone.now()])
             heard, unread, *notice = cursor.fetchone()
         return heard, unread, None if notice[0] is None else Notice(*notice)
 

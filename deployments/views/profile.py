@@ -1,5 +1,6 @@
 """A person's own profile: name, address, time zone, password."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.db import IntegrityError, transaction
@@ -46,7 +47,12 @@ def profile(request: HttpRequest) -> HttpResponse:
         "factors": trail.factors_of(user).count(),
         "section": "profile",
     }
-    return render(request, "deployments/profile.html", context)
+    response = render(request, "deployments/profile.html", context)
+    if password.has_error("old_password", "too_many_login_attempts"):
+        trail.locked_out(request, user.username)
+        response.status_code = 429
+        response["Retry-After"] = str(settings.LOCK_OUT_MINUTES * 60)
+    return response
 
 
 def _save(request: HttpRequest, form: ProfileForm) -> bool:

@@ -3,20 +3,24 @@
 from typing import Any
 
 from allauth.account.views import LoginView, LogoutView
+from allauth.mfa.base import views as mfa
 from allauth.socialaccount.models import SocialApp
 from allauth.socialaccount.providers.base import AuthProcess
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from requests import RequestException
 
 from tenants import audit
 from tenants.actors import from_request
+from tenants.models import User
 from tenants.signin import providers, sessions, trail
 from tenants.signin.account import lock_out_words
 from tenants.signin.forms import user_name_of
@@ -26,6 +30,14 @@ class SignIn(LoginView):
     """The sign-in page; each try is kept in the audit trail."""
 
     template_name = "account/login.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Sign the person in: last sign-in, session and entry are there together, or not at all.
+
+        What was counted and checked before stands outside: many tries at once each see the others.
+        """
+        with transaction.atomic():
+            return super().form_valid(form)
 
     def form_invalid(self, form: Any) -> HttpResponse:
         """Show the form again; 429 and when to come back after too many failures."""
@@ -57,14 +69,32 @@ class SignOut(LogoutView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Sign the person out, or forget a sign-in that waits for its second step."""
-        if request.user.is_authenticated:
-            audit.record(from_request(request), "sign_out", request.user)
-        return super().post(request, *args, **kwargs)
+        with transaction.atomic():
+            if request.user.is_authenticated:
+                audit.record(from_request(request), "sign_out", request.user)
+            return super().post(request, *args, **kwargs)
+
+
+class SecondStep(mfa.AuthenticateView):
+    """The second step of signing in: a code, or a security key."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Sign the person in; the use of the code, the sign-in and their entries are one change.
+
+        The tries of one person come one after the other, so that each sees the failures before.
+        """
+        with transaction.atomic():
+            list(User.objects.select_for_update().filter(pk=self.stage.login.user.pk))
+            return super().post(request, *args, **kwargs)
 
 
 def again(request: HttpRequest) -> HttpResponse:
     """Say that only a new sign-in proves who the person is: they have no password here."""
-    return render(request, "account/sign_in_again.html", {"section": "profile"})
+    wanted = request.GET.get("next", "")
+    if not url_has_allowed_host_and_scheme(wanted, {request.get_host()}):
+        wanted = reverse("mfa_index")
+    context = {"section": "profile", "next": wanted}
+    return render(request, "account/sign_in_again.html", context)
 
 
 @login_not_required
@@ -103,7 +133,10 @@ def provider_callback(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Take the provider's answer."""
     view = OAuth2CallbackView.adapter_view(_adapter(request, provider_id))
     try:
-        return view(request)
+        # One change: an account, its groups, the sign-in and their entries. Nothing is locked
+        # while the provider is asked.
+        with transaction.atomic():
+            return view(request)
     except (RequestException, ValueError, KeyError):
         return _silent(request)
 

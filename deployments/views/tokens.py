@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import django_filters as df
+from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -161,8 +162,12 @@ def _export(listing: Listing) -> HttpResponse:
     return export(listing, "tokens", header, cells)
 
 
+@reauthentication_required
 def token_new(request: HttpRequest) -> HttpResponse:
-    """Make a token for oneself, or for a service account with `?for=`; it is shown once."""
+    """Make a token for oneself, or for a service account with `?for=`; it is shown once.
+
+    Whoever signed in a while ago proves again who they are: a token outlives the session.
+    """
     owner = _owner(request)
     form = TokenForm(request.POST or None, owner=owner)
     if request.method == "POST" and form.is_valid():

@@ -36,7 +36,7 @@ MOST_MARKED = 200
 
 def inbox(request: HttpRequest) -> HttpResponse:
     """Show the person's own notices, the newest first."""
-    rows = Notice.objects.filter(user=request.user)
+    rows = Notice.objects.visible_to(request.user)
     filters = NoticeFilter(request.GET, rows, request=request)
     listing = Listing(request, filters, COLUMNS, default="-time")
     if listing.wants_csv:
@@ -66,7 +66,7 @@ def follow(request: HttpRequest, notice_id: str) -> HttpResponse:
 
     A GET, so that it is an ordinary link: reading one's own line changes nothing for others.
     """
-    notice = Notice.objects.filter(user=request.user, public_id=notice_id).first()
+    notice = Notice.objects.visible_to(request.user).filter(public_id=notice_id).first()
     if notice is None:
         raise Http404
     services.mark_read(request.user, [notice.public_id])

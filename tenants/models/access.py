@@ -19,6 +19,9 @@ class User(AbstractUser):
         _("service account"), default=False, help_text=_("A program, not a person.")
     )
 
+    # Of a service account: the person who made it, who is no second person to what it asks for.
+    made_by_id = models.CharField(max_length=64, blank=True, editable=False)
+
     # What a token leaves of this user's rights (tenants.limits); only set where one was shown.
     limits = None
 

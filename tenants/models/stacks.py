@@ -118,6 +118,8 @@ class Stack(models.Model):
         User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("kept by")
     )
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    # Public ids of who set that, or last moved it: a grant of theirs does not count here.
+    end_set_by = models.JSONField(default=list, blank=True, editable=False)
     # When its end was announced, so that it is announced once.
     end_announced_at = models.DateTimeField(null=True, blank=True)
     run_count = models.PositiveIntegerField(default=0, editable=False)

@@ -21,6 +21,8 @@ class ApiToken(models.Model):
     networks = models.JSONField(_("from"), default=list, blank=True)
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
     created_by = models.CharField(_("made by"), max_length=200)
+    # The person who made it, and so may know it: they are no second person to what it asks for.
+    created_by_id = models.CharField(max_length=64, blank=True, editable=False)
     expires_at = models.DateTimeField(_("expires"))
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
     last_used_ip = models.GenericIPAddressField(_("last used from"), null=True, blank=True)

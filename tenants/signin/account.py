@@ -6,6 +6,7 @@ from typing import Any
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import get_authentication_records
+from allauth.core import context
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -91,6 +92,15 @@ class AccountAdapter(DefaultAccountAdapter):
         records = get_authentication_records(self.request, self.request.user)
         fresh = app_settings.REAUTHENTICATION_TIMEOUT
         return not any(time.time() - record.get("at", 0) < fresh for record in records)
+
+    def reauthenticate(self, user: User, password: str) -> bool:
+        """Tell whether this is the person's password.
+
+        Checked by user name as the sign-in does it: a wrong one counts for the same lock-out,
+        whichever page it was typed in.
+        """
+        found = self.authenticate(context.request, username=user.username, password=password)
+        return found is not None and found.pk == user.pk
 
     def get_reauthentication_methods(self, user: User) -> list[dict]:
         """Return the ways to prove it; a password alone is none for who has a second factor."""

@@ -52,7 +52,8 @@ def test_a_service_account_takes_an_ephemeral_stack_down_alone(worker, stack):
     erin = make_user("erin", role="approver")
     robot = make_user("robot", role="operator", is_service=True)
     soon = timezone.now() + timedelta(days=1)
-    set_end(actor(erin), stack, purpose="a demonstration", kept_by=erin, expires_at=soon,
+    otto = make_user("otto", role="operator")
+    set_end(actor(otto), stack, purpose="a demonstration", kept_by=erin, expires_at=soon,
             reason="sales")  # fmt: skip
     run = do(worker, queue_run(actor(robot), stack, "destroy"))
     assert run.status == S.PLANNED and run.approvals.get().state == "asked"

@@ -19,7 +19,7 @@ from notices.fanout import make_delivery
 from notices.models import Channel, Delivery, Subscription
 from tenants import actors
 from tenants.models import User
-from tests.factories import make_invitation, make_token, make_user, with_four_eyes
+from tests.factories import make_invitation, make_token, make_user, prove, with_four_eyes
 from tests.integration.audit_walk import SYSTEM, Act, Args, World, _of
 
 
@@ -124,12 +124,15 @@ def _granted(w: World) -> StandingGrant:
     )  # fmt: skip
 
 
+def _new_token(w: World) -> tuple[Args, dict[str, Any], Any]:
+    prove(w.browser)
+    return (), {"name": "ci", "kinds": ["view"], "days": "30"}, None
+
+
 _LISTEN = {"over": "everything", "events": ["run.lost"]}
 
 PEOPLE: dict[str, Act] = {
-    "token_new": Act(
-        "token.create", lambda w: ((), {"name": "ci", "kinds": ["view"], "days": "30"}, None)
-    ),
+    "token_new": Act("token.create", _new_token),
     "token_revoke": Act("token.revoke", _of(_token)),
     "service_account_new": Act(
         "user.create", lambda w: ((), {"username": "ci", "email": "ci@example.com"}, None)

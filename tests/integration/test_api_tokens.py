@@ -112,11 +112,9 @@ def test_only_the_one_place_asks_for_grants():
     root = Path(__file__).resolve().parents[2]
     files = [p for app in ("api", "tenants", "deployments") for p in (root / app).rglob("*.py")]
     asking = {str(p.relative_to(root)) for p in files if "GRANTS" in p.read_text()}
-    # It names who else could do something; it lets nobody do it.
     assert asking <= {
         "tenants/access.py",
         "tenants/models/access.py",
-        "deployments/runview/rights.py",
     }
 
 
@@ -157,9 +155,31 @@ def test_guessing_is_stopped_by_address_and_by_token(admin: User, settings):
     guesses = [ask(text[:-9] + f"{n:09}", address="192.0.2.9") for n in range(5)]
     assert [answer.status_code for answer in guesses] == [401, 401, 401, 429, 429]
     assert int(guesses[-1]["Retry-After"]) >= 1
-    # From elsewhere the same token is not tried on either; another one is.
-    assert ask(text[:-9] + "000000000", address="192.0.2.10").status_code == 429
-    assert ask(factories.make_token(admin)[1], address="192.0.2.10").status_code == 200
+    # What was right is not looked at either: it might have been guessed.
+    assert ask(text, address="192.0.2.9").status_code == 429
+
+
+def test_guesses_from_everywhere_are_slowed_and_lock_nobody_out(admin: User, settings):
+    settings.API_RATE_REFUSED = 3
+    _token, text = factories.make_token(admin)
+    wrong = text[:-9] + "000000000"
+    answers = [ask(wrong, address=f"198.51.100.{n}") for n in range(6)]
+    assert [answer.status_code for answer in answers] == [401] * 3 + [429] * 3
+    assert int(answers[-1]["Retry-After"]) >= 1
+    assert AuditEntry.objects.filter(action="token.refused").count() == 3
+    # Its id is no secret: whoever has the secret goes on, from wherever they are.
+    assert ask(text, address="198.51.100.77").status_code == 200
+    assert ask(text, address="198.51.100.5").status_code == 200
+
+
+def test_one_guesser_has_a_whole_network_of_ipv6(admin: User, settings):
+    settings.API_RATE_REFUSED = 2
+    _token, text = factories.make_token(admin)
+    unknown = ["oml_" + f"{n:026}" + "." + "a" * 43 for n in range(3)]
+    for number, guess in enumerate(unknown):
+        answer = ask(guess, address=f"2001:db8:0:7::{number}")
+    assert answer.status_code == 429
+    assert ask(text, address="2001:db8:0:8::1").status_code == 200
 
 
 def test_a_token_has_its_requests_a_minute(admin: User, settings):
@@ -221,6 +241,7 @@ def test_the_page_makes_one_shows_it_once_and_revokes_it(admin: User):
     tenant = factories.make_tenant("acme")
     client = Client()
     client.force_login(admin)
+    factories.prove(client)
     fields = {"name": "nightly", "kinds": ["view", "plan"], "tenants": "acme", "days": "30",
               "networks": "10.0.0.0/8"}  # fmt: skip
     page = client.post("/profile/tokens/new/", fields)
@@ -234,6 +255,28 @@ def test_the_page_makes_one_shows_it_once_and_revokes_it(admin: User):
     assert token.revoked_by == admin.display_name
     actions = set(AuditEntry.objects.values_list("action", flat=True))
     assert {"token.create", "token.revoke"} <= actions
+
+
+@pytest.mark.parametrize("whose", ["own", "service"])
+def test_a_session_of_long_ago_proves_who_it_is_before_it_makes_one(admin: User, whose: str):
+    robot = factories.make_user("ci", is_service=True)
+    address = "/profile/tokens/new/" + (f"?for={robot.public_id}" if whose == "service" else "")
+    fields = {"name": "nightly", "kinds": ["view"], "days": "30"}
+    client = Client()
+    client.force_login(admin)
+    for answer in (client.get(address), client.post(address, fields)):
+        assert answer.status_code == 302 and answer.url.startswith("/profile/prove/?next=")
+    assert not ApiToken.objects.exists()
+    assert "Prove that it is you" in client.get(answer.url).content.decode()
+    assert client.post(answer.url, {"password": "wrong"}).status_code == 200
+    assert client.post(address, fields).status_code == 302
+    proved = client.post(answer.url, {"password": factories.PASSWORD})
+    # What was typed before is done then, or asked for again.
+    if proved.status_code == 302:
+        assert proved.url == address
+        proved = client.post(address, fields)
+    assert "oml_" in proved.content.decode()
+    assert ApiToken.objects.get().user == (robot if whose == "service" else admin)
 
 
 def test_the_list_asks_no_more_with_more_tokens(admin: User):

@@ -11,17 +11,19 @@ from deployments.runstatus import RunStatus
 from deployments.services import grant, keep_on, queue_run, revoke, set_end
 from deployments.services.approvalerrors import (
     DeadlineMissing,
+    EndSetByYou,
+    GrantedByYou,
     HoldsData,
     NotAPerson,
     NotEphemeral,
     NotServiceAccounts,
 )
 from deployments.services.ephemeral import end_expired
-from deployments.services.foureyes import demanded
-from tenants import actors, services
+from deployments.services.foureyes import demanded, find_grant
+from tenants import actors, people, services
 from tenants.errors import NotAllowed
 from tenants.models import AuditEntry, Stack, Tenant
-from tests.factories import make_environment, make_region, make_user, with_four_eyes
+from tests.factories import give_role, make_environment, make_region, make_user, with_four_eyes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("throw_away")]
 S = RunStatus
@@ -51,6 +53,12 @@ def erin(stack):
 
 
 @pytest.fixture
+def otto(stack):
+    """Who says how long the stack stands: not who grants over it."""
+    return make_user("otto", role="operator", over=stack.region)
+
+
+@pytest.fixture
 def robot(stack):
     return make_user("robot", role="operator", over=stack.region, is_service=True)
 
@@ -77,8 +85,8 @@ def test_what_holds_data_is_never_ephemeral(stack, erin, robot):
     assert "terraform_data.database" in str(refused.value)
 
 
-def test_a_grant_dies_with_a_blueprint_that_holds_data_now(stack, erin, robot):
-    ends(stack, erin)
+def test_a_grant_dies_with_a_blueprint_that_holds_data_now(stack, erin, otto, robot):
+    ends(stack, otto)
     granted(erin, robot, stack=stack)
     run = destroy(robot, stack)
     Stack.objects.filter(pk=stack.pk).update(blueprint="adoptable")
@@ -103,8 +111,8 @@ def test_an_end_is_set_changed_and_taken_away_with_entries(stack, erin):
     assert entries[0].after["purpose"] == "a demonstration"
 
 
-def test_a_grant_lets_the_named_account_alone_and_stands_in_the_trail(stack, erin, robot):
-    ends(stack, erin)
+def test_a_grant_lets_the_named_account_alone_and_stands_in_the_trail(stack, erin, otto, robot):
+    ends(stack, otto)
     made = granted(erin, robot, stack=stack)
     run = destroy(robot, stack)
     assert (run.grant, run.is_auto_apply, demanded(run)) == (made, True, [])
@@ -118,8 +126,8 @@ def test_a_grant_over_a_blueprint_needs_its_environment(stack, erin, robot):
     assert destroy(other, stack).grant is None
 
 
-def test_a_grant_is_neither_for_people_nor_for_other_acts(stack, erin, robot):
-    ends(stack, erin)
+def test_a_grant_is_neither_for_people_nor_for_other_acts(stack, erin, otto, robot):
+    ends(stack, otto)
     granted(erin, robot, stack=stack, may_destroy=False)
     assert destroy(robot, stack).grant is None
     person = make_user("pat", role="operator")
@@ -144,8 +152,8 @@ def not_narrowed(made, stack, erin):
 
 
 @pytest.mark.parametrize("what", [revoked, over, stands_on, not_narrowed])
-def test_a_grant_that_ends_meanwhile_lets_nothing_go(stack, erin, robot, what):
-    ends(stack, erin)
+def test_a_grant_that_ends_meanwhile_lets_nothing_go(stack, erin, otto, robot, what):
+    ends(stack, otto)
     made = granted(erin, robot, stack=stack)
     run = destroy(robot, stack)
     what(made, stack, erin)
@@ -153,10 +161,10 @@ def test_a_grant_that_ends_meanwhile_lets_nothing_go(stack, erin, robot, what):
     assert demanded(fresh) == ["destroy"]
 
 
-def test_who_may_grant_what_to_whom(stack, erin, robot):
+def test_who_may_grant_what_to_whom(stack, erin, otto, robot):
     with pytest.raises(NotEphemeral):
         granted(erin, robot, stack=stack)
-    ends(stack, erin)
+    ends(stack, otto)
     with pytest.raises(NotAllowed):
         granted(make_user("op", role="operator"), robot, stack=stack)
     with pytest.raises(NotAPerson):
@@ -184,8 +192,8 @@ def test_the_end_is_announced_once_and_queued_once(stack, erin):
     assert end_expired() == 0
 
 
-def test_the_end_goes_by_itself_where_it_was_granted(stack, erin, robot):
-    ends(stack, erin, in_days(0.5))
+def test_the_end_goes_by_itself_where_it_was_granted(stack, erin, otto, robot):
+    ends(stack, otto, in_days(0.5))
     made = granted(erin, robot, stack=stack)
     end_expired()
     Stack.objects.filter(pk=stack.pk).update(expires_at=timezone.now())
@@ -193,8 +201,8 @@ def test_the_end_goes_by_itself_where_it_was_granted(stack, erin, robot):
     assert Run.objects.get().grant == made
 
 
-def test_a_wide_grant_lets_no_end_destroy_alone(stack, erin, robot):
-    ends(stack, erin, in_days(0.5))
+def test_a_wide_grant_lets_no_end_destroy_alone(stack, erin, otto, robot):
+    ends(stack, otto, in_days(0.5))
     environment = make_environment(region=stack.region)
     Stack.objects.filter(pk=stack.pk).update(parent_environment=environment)
     StandingGrant.objects.create(
@@ -216,15 +224,68 @@ def test_a_stack_that_is_suspect_is_looked_at_first(stack, erin):
     assert end_expired() == 0 and not Run.objects.exists()
 
 
+# -- setting the end and granting are of two persons ------------------------------------------
+def test_who_set_the_end_does_not_grant_over_it(stack, erin, otto, robot):
+    ends(stack, erin)
+    with pytest.raises(EndSetByYou):
+        granted(erin, robot, stack=stack)
+    ends(stack, otto)
+    granted(erin, robot, stack=stack)
+
+
+def test_who_granted_does_not_move_the_end(stack, erin, otto, robot):
+    ends(stack, otto)
+    made = granted(erin, robot, stack=stack)
+    with pytest.raises(GrantedByYou):
+        ends(stack, erin, in_days(1))
+    revoke(actor(erin), made, reason="no more")
+    ends(stack, erin, in_days(1))
+
+
+def test_the_end_of_who_granted_destroys_nothing_alone(stack, erin, otto, robot):
+    """Whatever order it was done in: the rows of before the rule count as little."""
+    ends(stack, otto, in_days(0.5))
+    granted(erin, robot, stack=stack)
+    Stack.objects.update(end_set_by=[erin.public_id])
+    end_expired()
+    Stack.objects.update(expires_at=timezone.now())
+    assert end_expired() == 1
+    run = Run.objects.with_stack().get()
+    assert run.grant is None and demanded(run) == ["destroy"]
+
+
+def test_a_wide_grant_counts_for_no_end_of_the_granter(stack, erin, otto, robot):
+    environment = make_environment(region=stack.region)
+    Stack.objects.filter(pk=stack.pk).update(parent_environment=environment)
+    stack.refresh_from_db()
+    granted(erin, robot, environment=environment, blueprint="plain")
+    ends(stack, erin)
+    run = destroy(robot, stack)
+    assert run.grant is None
+    ends(stack, otto)
+    assert find_grant(actor(robot), run) is not None
+
+
+def test_who_made_the_account_does_not_grant_to_it(stack, otto):
+    dana = make_user("dana", role="admin")
+    robot = people.create_user(actor(dana), username="bot", email="b@example.com", is_service=True)
+    give_role(robot, "operator")
+    ends(stack, otto)
+    granted(dana, robot, stack=stack)
+    run = destroy(robot, stack)
+    assert run.grant is None and demanded(Run.objects.with_stack().get(pk=run.pk)) == ["destroy"]
+
+
 # -- pages -----------------------------------------------------------------------------------
-def test_pages_set_an_end_grant_and_revoke(stack, erin, robot, client):
-    client.force_login(erin)
+def test_pages_set_an_end_grant_and_revoke(stack, erin, otto, robot, client):
+    client.force_login(otto)
     day = f"{in_days(2):%Y-%m-%d}"
     page = reverse("stack_end", args=[stack.public_id])
     sent = {"purpose": "a demonstration", "kept_by": erin.pk, "expires": day, "reason": "sales"}
     assert client.post(page, sent).status_code == 302
     tenant = reverse("tenant", args=[Tenant.objects.get().public_id])
     assert "It stands for a while only." in client.get(tenant).content.decode()
+    client.force_login(erin)
     form = {"stack": stack.pk, "accounts": [robot.pk], "may_destroy": "on", "ends": day,
             "reason": "=nightly"}  # fmt: skip
     assert client.post(reverse("grant_new"), form).status_code == 302
@@ -251,8 +312,8 @@ def test_pages_set_an_end_grant_and_revoke(stack, erin, robot, client):
         {"ends": "2020-01-01"},
     ],
 )
-def test_a_grant_that_makes_no_sense_is_refused_in_words(stack, erin, robot, client, wrong):
-    ends(stack, erin)
+def test_a_grant_that_makes_no_sense_is_refused_in_words(stack, erin, otto, robot, client, wrong):
+    ends(stack, otto)
     client.force_login(erin)
     form = {"stack": stack.pk, "accounts": [robot.pk], "may_destroy": "on",
             "ends": f"{in_days(2):%Y-%m-%d}", "reason": "nightly"}  # fmt: skip

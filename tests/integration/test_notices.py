@@ -466,7 +466,7 @@ def test_who_is_asked_for_and_who_decided_are_told(lab):
     from deployments.models import Approval
     from deployments.services import approve_run
     from tests.factories import with_four_eyes
-    from tests.integration.test_approvals import asked, dangerous
+    from tests.integration.second_persons import asked, dangerous
 
     with_four_eyes()
     stack = lab.stack("acme")
