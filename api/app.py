@@ -14,7 +14,18 @@ from pydantic import TypeAdapter
 from api import document
 from api.auth import Session, Token
 from api.problems import answer
-from api.routes import approvals, places, runs, stacks, tenants, trail
+from api.routes import (
+    accounts,
+    approvals,
+    hosts,
+    places,
+    runs,
+    secret_values,
+    stacks,
+    tenants,
+    trail,
+    workers,
+)
 from api.shapes import Problem
 
 DESCRIPTION = (
@@ -61,7 +72,19 @@ api = Portal(
     auth=[Token(), Session()],
     docs=Browsable(),
 )
-for module in (trail, places, tenants, stacks, runs, approvals):
+MODULES = (
+    trail,
+    places,
+    tenants,
+    stacks,
+    runs,
+    approvals,
+    hosts,
+    secret_values,
+    accounts,
+    workers,
+)
+for module in MODULES:
     api.add_router("", module.router)
 # The most specific handler wins, and the library brings some of its own.
 for kind in (Exception, Http404, HttpError, ValidationError):

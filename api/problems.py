@@ -46,7 +46,7 @@ STATUS = {
         "ValuesRefused", "InputsRefused", "ParamsRefused", "NameRefused", "UnknownBlueprint",
         "UnknownAction", "WrongPlace", "PlaceRefused", "SecretTooShort", "ReasonMissing",
         "TypedNameWrong", "LockNotTyped", "PlanUnread", "HostRefused", "RequestReused",
-        "TokenNotMade",
+        "TokenNotMade", "InventoryUnreadable", "AdoptionUnreadable", "AddressNotUsable",
     ),
     422,
 )  # fmt: skip

@@ -57,6 +57,15 @@ class RegionChange(Asked):
     hosted_zone: Annotated[str, Field(max_length=64)] | None = None
     owner_prefix: Annotated[str, Field(max_length=16)] | None = None
     time_zone: Annotated[str, Field(max_length=64)] | None = None
+    backend_config: Labels | None = None
+    conn_str: Annotated[
+        str,
+        Field(
+            max_length=2000,
+            json_schema_extra={"writeOnly": True},
+            description="The secret address of a pg state backend; empty keeps it.",
+        ),
+    ] = ""
     instances_remote: Annotated[str, Field(max_length=300)] | None = None
     endpoint_url: Line | None = None
     max_runs: Annotated[int, Field(ge=1, le=1000)] | None = None
