@@ -17,7 +17,12 @@ from api.problems import answer
 from api.routes import (
     accounts,
     approvals,
+    ephemeral,
     hosts,
+    invitations,
+    many,
+    notices,
+    people,
     places,
     runs,
     secret_values,
@@ -82,6 +87,11 @@ MODULES = (
     hosts,
     secret_values,
     accounts,
+    many,
+    ephemeral,
+    people,
+    invitations,
+    notices,
     workers,
 )
 for module in MODULES:

@@ -14,6 +14,7 @@ from tenants import secrets
 from tenants.adoption.oldstate import StateFacts
 from tenants.adoption.preview import Dropped, Known, Preview, Taken
 from tenants.errors import KeyUnknown
+from tenants.models import Region, SharedEnvironment, User
 
 VALID_S = 3600
 PARTS = {
@@ -29,6 +30,11 @@ class PreviewGone(Refusal):
     """What was shown is too old, or was made by somebody else or for another place."""
 
     message = _("That preview is no longer good. Give both files again.")
+
+
+def bound_to(user: User, blueprint: str, *places: Region | SharedEnvironment) -> str:
+    """Return whose preview it is, and of which place."""
+    return ":".join((user.public_id, blueprint, *(place.public_id for place in places)))
 
 
 def pack(preview: Preview, bound_to: str) -> str:

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
+
+from django.utils import timezone
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,6 @@ DECIDING = Route(404, 403, 403, 409, 404, WHY, PLANNED, approver=409)
 ROUTES |= {"approve_run": DECIDING, "reject_run": DECIDING}
 
 # Hosts, secret values, accounts, workers.
-HIDDEN = {"customer": 404}
 ADMINS = Route(403, 403, 403, 200, 403)
 ROUTES |= {
     "list_hosts": Route(404, 200, 200, 200, 404),
@@ -150,4 +152,125 @@ ROUTES |= {
     "declare_worker_gone": Route(403, 403, 403, 200, 403, WHY),
     "get_maintenance": everybody(),
     "set_maintenance": Route(403, 403, 403, 200, 403, said(on=True, reason="racks")),
+}
+
+# Many tenants, adopting, small changes.
+ROUTES |= {
+    "preview_many": Route(
+        422,
+        403,
+        200,
+        200,
+        422,
+        lambda ids: {"tenants": [ids["tenant_id"]], "labels": {"a": "b"}},
+    ),
+    "change_many": Route(
+        422,
+        403,
+        200,
+        200,
+        422,
+        lambda ids: {"tenants": [ids["tenant_id"]], "labels": {"a": "b"}, "reason": "r"},
+    ),
+    # The lab's blueprint does not say how.
+    "preview_adoption": Route(
+        422,
+        403,
+        409,
+        409,
+        403,
+        lambda ids: {**_place(ids), "values": "a = 1", "state": "{}"},
+    ),
+    "adopt_tenant": Route(422, 403, 422, 422, 403, lambda ids: {**_place(ids), "packed": "x.y"}),
+    "list_pins": Route(404, 200, 200, 200, 404),
+    "change_environment": Route(404, 403, 200, 200, 404, said(title="There"), customer=404),
+    "change_release": Route(403, 403, 403, 200, 403, said(notes="n")),
+    "get_state": Route(404, 403, 200, 200, 404),
+}
+
+
+def _place(ids: dict[str, str]) -> dict[str, str]:
+    return {
+        "blueprint": "lab", "region": ids["region_id"], "environment": ids["environment_id"],
+    }  # fmt: skip
+
+
+# Second persons, stacks for a while.
+NEXT_YEAR = (timezone.now() + timedelta(days=30)).isoformat()
+ROUTES |= {
+    "list_approvals": everybody(),
+    "list_grants": everybody(),
+    "get_approval_policy": Route(403, 403, 403, 200, 403, approver=200),
+    "set_approval_policy": Route(
+        403, 403, 403, 200, 403, said(risks=["destroy"], valid_minutes=5, reason="r")
+    ),
+    "get_end": Route(404, 200, 200, 200, 404),
+    # The lab holds data.
+    "set_end": Route(
+        404, 403, 409, 409, 404,
+        lambda ids: {"purpose": "p", "kept_by": ids["user_id"], "expires_at": NEXT_YEAR,
+                     "reason": "r"},
+    ),
+    "keep_stack": Route(404, 403, 200, 200, 404, WHY),
+    # Its stack has no end.
+    "create_grant": Route(
+        403, 403, 403, 409, 403,
+        lambda ids: {"stack": ids["stack_id"], "accounts": [ids["service_id"]],
+                     "may_destroy": True, "ends_at": NEXT_YEAR, "reason": "r"},
+        approver=409,
+    ),
+    "get_grant": Route(404, 200, 200, 200, 404),
+    "revoke_grant": Route(404, 403, 403, 200, 404, WHY, approver=200),
+}  # fmt: skip
+
+# People.
+ROUTES |= {
+    "list_people": ADMINS,
+    "get_person": ADMINS,
+    "create_person": Route(
+        403, 403, 403, 201, 403, said(username="new", email="new@example.com", is_service=True)
+    ),
+    "change_person": Route(403, 403, 403, 200, 403, said(first_name="New")),
+    "end_sessions": Route(403, 403, 403, 200, 403, WHY),
+    "reset_second_factor": Route(403, 403, 403, 200, 403, WHY),
+    "list_groups": ADMINS,
+    "get_group": ADMINS,
+    "create_group": Route(403, 403, 403, 201, 403, said(name="new")),
+    "change_group": Route(403, 403, 403, 200, 403, said(name="other")),
+    "list_roles": ADMINS,
+    "get_role": ADMINS,
+    "grant_role": Route(
+        403, 403, 403, 201, 403, lambda ids: {"user": ids["user_id"], "role": "viewer",
+                                              "everything": True},
+    ),
+    "revoke_role": Route(403, 403, 403, 204, 403),
+    "list_invitations": ADMINS,
+    "get_invitation": ADMINS,
+    "create_invitation": Route(403, 403, 403, 201, 403, said(email="n@example.com")),
+    "resend_invitation": ADMINS,
+    "revoke_invitation": ADMINS,
+}  # fmt: skip
+
+# Notices: everybody's own, channels for admins. Nobody's subscription is another one's.
+ROUTES |= {
+    "list_notices": everybody(),
+    "mark_notices": everybody(body=said()),
+    "list_subscriptions": everybody(),
+    "subscribe": Route(201, 201, 201, 201, 201, said(events=["run.lost"])),
+    "get_subscription": Route(404, 404, 404, 404, 404),
+    "end_subscription": Route(404, 404, 404, 404, 404),
+    "list_channels": ADMINS,
+    "get_channel": ADMINS,
+    "create_channel": Route(
+        403, 403, 403, 201, 403, said(name="x", kind="slack", url="https://x.example/y")
+    ),
+    "change_channel": Route(403, 403, 403, 200, 403, said(name="y")),
+    "let_channel_listen": Route(403, 403, 403, 201, 403, said(events=["run.lost"])),
+    "test_channel": ADMINS,
+    "pause_channel": Route(403, 403, 403, 200, 403, said(on=True)),
+    "renew_channel_key": ADMINS,
+    "archive_channel": Route(403, 403, 403, 200, 403, WHY),
+    "list_deliveries": ADMINS,
+    "get_delivery": ADMINS,
+    "redeliver": Route(403, 403, 403, 202, 403),
 }

@@ -5,15 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
 from api.app import api
-from deployments.models import Plan, StateVersion, WorkerHost
+from deployments.models import Plan, StandingGrant, StateVersion, WorkerHost
 from deployments.runstatus import RunStatus
-from tenants import secrets
-from tenants.models import ApiToken, Host, Release
+from notices import services as notices
+from notices.fanout import make_delivery
+from tenants import actors, secrets
+from tenants.models import ApiToken, Host, Release, Stack
 from tests import factories
 from tests.integration.api_sweep_table import ROUTES
 
@@ -30,6 +33,31 @@ class World:
 
     ids: dict[str, str]
     tokens: dict[str, str] = field(default_factory=dict)
+
+
+def more_ids(stack: Stack) -> dict[str, str]:
+    """Make one of everything else that an address can name; return the ids."""
+    person, service = factories.make_user("mel"), factories.make_user("ci", is_service=True)
+    group = Group.objects.create(name="night")
+    role = factories.give_role(person, "viewer", stack.owner)
+    invitation = factories.make_invitation()
+    system = actors.system("test")
+    channel, _key = notices.create_channel(
+        system, name="ops", kind="webhook", url="https://127.0.0.1/x"
+    )
+    held = notices.subscribe(system, person, events=["run.lost"])
+    delivery = make_delivery("test", {}, timezone.now(), channel=channel)
+    delivery.save()
+    grant = StandingGrant.objects.create(
+        region=stack.region, stack=stack, may_destroy=True, reason="r", granted_by="Erin",
+        ends_at=timezone.now() + timedelta(days=1),
+    )  # fmt: skip
+    return {
+        "user_id": person.public_id, "service_id": service.public_id, "group_id": group.pk,
+        "role_id": role.pk, "invitation_id": invitation.public_id,
+        "channel_id": channel.public_id, "subscription_id": held.public_id,
+        "delivery_id": delivery.public_id, "grant_id": grant.public_id,
+    }  # fmt: skip
 
 
 @pytest.fixture
@@ -55,6 +83,7 @@ def world(db: None) -> World:
         "account_id": region.account.public_id, "host_id": host.public_id, "name": "password",
         "worker_id": "h1",
     })  # fmt: skip
+    world.ids |= more_ids(stack)
     people = {
         "outsider": factories.make_user("olga", role="operator", over=factories.make_region()),
         "viewer": factories.make_user("vera", role="viewer", over=region),
