@@ -14,7 +14,23 @@ from pydantic import TypeAdapter
 from api import document
 from api.auth import Session, Token
 from api.problems import answer
-from api.routes import approvals, places, runs, stacks, tenants, trail
+from api.routes import (
+    accounts,
+    approvals,
+    ephemeral,
+    hosts,
+    invitations,
+    many,
+    notices,
+    people,
+    places,
+    runs,
+    secret_values,
+    stacks,
+    tenants,
+    trail,
+    workers,
+)
 from api.shapes import Problem
 
 DESCRIPTION = (
@@ -61,7 +77,24 @@ api = Portal(
     auth=[Token(), Session()],
     docs=Browsable(),
 )
-for module in (trail, places, tenants, stacks, runs, approvals):
+MODULES = (
+    trail,
+    places,
+    tenants,
+    stacks,
+    runs,
+    approvals,
+    hosts,
+    secret_values,
+    accounts,
+    many,
+    ephemeral,
+    people,
+    invitations,
+    notices,
+    workers,
+)
+for module in MODULES:
     api.add_router("", module.router)
 # The most specific handler wins, and the library brings some of its own.
 for kind in (Exception, Http404, HttpError, ValidationError):

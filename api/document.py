@@ -77,6 +77,10 @@ def _dress_success(name: str, status: str, response: dict[str, Any]) -> None:
     headers = _headers(int(status))
     if status in ("201", "202"):
         headers["Location"] = _header("string")
+    if name.startswith("list_"):
+        headers["Link"] = {"schema": {"type": "string"}, "description": "RFC 8288, as `next`."}
+    if name == "get_inventory":
+        response["content"] = {"application/yaml": {"schema": {"type": "string"}}}
     if name == "get_log":
         headers |= {header: _header(kind) for header, kind in LOG_HEADERS.items()}
         response["content"] = {"text/plain": {"schema": {"type": "string"}}}

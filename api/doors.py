@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from api.errors import ValuesRefused
+from tenants.zones import is_zone
 
 Row = TypeVar("Row", bound=Model)
 
@@ -30,15 +31,22 @@ def chosen(rows: "QuerySet[Row]", field: str, public_id: str | None) -> "Row | N
     return row
 
 
-def cleaned(form: forms.Form) -> dict[str, Any]:
-    """Return what a page's form makes of the values. Raises ValuesRefused with its sentences."""
+def cleaned(form: forms.Form, by: str = "") -> dict[str, Any]:
+    """Return what a page's form makes of the values: its cleaned data, or what its method `by`
+    gives. Raises ValuesRefused with the form's sentences."""
     if not form.is_valid():
         errors = {("body" if name == "__all__" else name): " ".join(texts)
                   for name, texts in form.errors.items()}  # fmt: skip
         raise wrong(**errors)
-    return form.cleaned_data
+    return getattr(form, by)() if by else form.cleaned_data
 
 
-def made_at(response: HttpResponse, name: str, public_id: str) -> None:
+def known_zone(name: str | None) -> None:
+    """Raise ValuesRefused for a time zone that there is not; none is none to refuse."""
+    if name and not is_zone(name):
+        raise wrong(time_zone=_("There is no such time zone."))
+
+
+def made_at(response: HttpResponse, name: str, public_id: str | int) -> None:
     """Say in the answer where the new thing is."""
     response["Location"] = reverse(f"api:{name}", args=[public_id])

@@ -5,7 +5,8 @@ from typing import Any
 from deployments.models import Backup, RestorePoint, Run, RunEvent, StateVersion
 from omlsaas.lib.refusals import sentence
 from tenants import blueprints, secrets
-from tenants.models import AuditEntry, Region, Release, Stack
+from tenants.models import AuditEntry, Region, Release, Secret, Stack
+from tenants.models.secrets import SecretKind
 
 TENANT = (
     "pk", "public_id", "name", "title", "blueprint", "region__slug", "shared_environment__name",
@@ -36,7 +37,13 @@ def region(row: Region) -> dict[str, Any]:
         "code": row.code,
         "domain_name": row.domain_name,
         "time_zone": row.time_zone,
+        "hosted_zone": row.hosted_zone,
+        "owner_prefix": row.owner_prefix,
         "state_backend": row.state_backend,
+        "backend_config": row.backend_config,
+        "has_conn_str": row.has_secret,
+        "instances_remote": row.instances_remote,
+        "endpoint_url": row.endpoint_url,
         "max_runs": row.max_runs,
         "created_at": row.created_at,
         "archived_at": row.archived_at,
@@ -123,7 +130,14 @@ def stack_whole(row: Stack) -> dict[str, Any]:
         "inputs": inputs,
         "secrets_set": sorted(secrets.versions(row)),
         "outputs": outputs,
+        "secret_outputs": _secret_outputs(row),
     }
+
+
+def _secret_outputs(row: Stack) -> list[str]:
+    """Return the names of outputs that only /reveal shows."""
+    named = Secret.objects.filter(stack=row, kind=SecretKind.OUTPUT).order_by("name")
+    return list(named.values_list("name", flat=True).distinct())
 
 
 def _hidden(row: Stack) -> set[str]:

@@ -38,6 +38,12 @@ class ValuesRefused(Refusal):
     message = _("Some values are not accepted: `errors` says which and why.")
 
 
+class PreviewDiffers(Refusal):
+    """What would change is not what was read."""
+
+    message = _("Something changed since this was previewed. Read it again, then send its digest.")
+
+
 class TooManyRequests(Refusal):
     """A limit of requests a minute is reached."""
 

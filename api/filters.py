@@ -1,13 +1,16 @@
 """Filters of lists that have no page of their own."""
 
 import django_filters as df
-from django.db.models import QuerySet
+from django.contrib.auth.models import Group
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from deployments.filters import CONDITIONS, PortalFilterSet, environment_choices
+from deployments.filters import ARCHIVED, CONDITIONS, PortalFilterSet, environment_choices
 from deployments.looks import ATTENTION
 from deployments.models import RestorePoint, RunEvent, StateVersion
-from tenants.models import Stack, User
+from tenants.models import CloudAccount, Host, Membership, Stack, User
+from tenants.models.access import Role
+from tenants.models.accounts import Provider
 from tenants.models.stacks import StackKind
 
 
@@ -55,4 +58,90 @@ class StateVersionFilter(PortalFilterSet):
 
     class Meta:
         model = StateVersion
+        fields: list[str] = []
+
+
+class HostFilter(PortalFilterSet):
+    """Hosts of a stack by text and role; removed ones only when asked for."""
+
+    q = df.CharFilter(label=_("Search"), method="by_text")
+    role = df.CharFilter(label=_("Role"))
+    archived = df.ChoiceFilter(label=_("Archived"), choices=ARCHIVED, method="by_archived")
+
+    class Meta:
+        model = Host
+        fields: list[str] = []
+
+    def by_text(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        """Keep what has the text in its name or address."""
+        return queryset.filter(Q(name__icontains=value) | Q(address__icontains=value))
+
+
+class AccountFilter(PortalFilterSet):
+    """Cloud accounts by text and provider."""
+
+    q = df.CharFilter(label=_("Search"), method="by_text")
+    provider = df.ChoiceFilter(label=_("Provider"), choices=Provider.choices)
+    archived = df.ChoiceFilter(label=_("Archived"), choices=ARCHIVED, method="by_archived")
+
+    class Meta:
+        model = CloudAccount
+        fields: list[str] = []
+
+    def by_text(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        """Keep what has the text in its name or number."""
+        return queryset.filter(Q(name__icontains=value) | Q(account_number__icontains=value))
+
+
+class PersonFilter(PortalFilterSet):
+    """People and service accounts by text, kind, group and whether they are open."""
+
+    q = df.CharFilter(label=_("Search"), method="by_text")
+    state = df.ChoiceFilter(
+        label=_("Status"), choices=[("open", _("open")), ("closed", _("closed"))],
+        method="by_state",
+    )  # fmt: skip
+    kind = df.ChoiceFilter(
+        label=_("Kind"), choices=[("person", _("person")), ("service", _("service account"))],
+        method="by_kind",
+    )  # fmt: skip
+    group = df.CharFilter(label=_("Group"), field_name="groups__name")
+
+    class Meta:
+        model = User
+        fields: list[str] = []
+
+    def by_text(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        """Keep what has the text in a name or the address."""
+        where = Q(username__icontains=value) | Q(first_name__icontains=value)
+        return queryset.filter(where | Q(last_name__icontains=value) | Q(email__icontains=value))
+
+    def by_state(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        """Keep open or closed accounts."""
+        return queryset.filter(is_active=value == "open")
+
+    def by_kind(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        """Keep people or programs."""
+        return queryset.filter(is_service=value == "service")
+
+
+class GroupFilter(PortalFilterSet):
+    """Groups by a part of their name."""
+
+    q = df.CharFilter(label=_("Search"), field_name="name", lookup_expr="icontains")
+
+    class Meta:
+        model = Group
+        fields: list[str] = []
+
+
+class RoleFilter(PortalFilterSet):
+    """Roles by who holds them and by what they are."""
+
+    user = df.CharFilter(label=_("Person"), field_name="user__public_id")
+    group = df.CharFilter(label=_("Group"), field_name="group__name")
+    role = df.ChoiceFilter(label=_("Role"), choices=Role.choices)
+
+    class Meta:
+        model = Membership
         fields: list[str] = []

@@ -81,6 +81,8 @@ def page(
         params = request.GET.copy()
         params["cursor"] = signing.dumps([list(order), key], salt=SALT)
         following = request.build_absolute_uri(f"{request.path}?{params.urlencode()}")
+        # What becomes the header `Link` (api.urls).
+        request.following = following
     return {"items": [dress(row) for row in taken], "next": following or None}
 
 

@@ -6,7 +6,12 @@ import re
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    ValidationError,
+)
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -46,7 +51,8 @@ STATUS = {
         "ValuesRefused", "InputsRefused", "ParamsRefused", "NameRefused", "UnknownBlueprint",
         "UnknownAction", "WrongPlace", "PlaceRefused", "SecretTooShort", "ReasonMissing",
         "TypedNameWrong", "LockNotTyped", "PlanUnread", "HostRefused", "RequestReused",
-        "TokenNotMade",
+        "TokenNotMade", "InventoryUnreadable", "AdoptionUnreadable", "AddressNotUsable",
+        "PreviewGone",
     ),
     422,
 )  # fmt: skip
@@ -105,6 +111,8 @@ def _refusal_of(error: Exception) -> tuple[Refusal | None, dict[str, str] | None
             return error, None
         case PermissionDenied() if isinstance(error.__cause__, Refusal):
             return error.__cause__, None
+        case RequestDataTooBig():
+            return NotReadable(why=_("it is too large.")), None
         case Http404():
             return NothingHere(), None
         case ValuesWrong():

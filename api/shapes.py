@@ -60,8 +60,14 @@ class Region(Shape):
     account: str
     code: str
     domain_name: str
+    hosted_zone: str
+    owner_prefix: str
     time_zone: str
     state_backend: str
+    backend_config: dict[str, Any]
+    has_conn_str: bool = Field(description="Whether a secret address of states is kept.")
+    instances_remote: str
+    endpoint_url: str
     max_runs: int
     created_at: datetime
     archived_at: datetime | None
@@ -157,6 +163,7 @@ class StackWhole(Stack):
     inputs: dict[str, Any]
     secrets_set: list[str]
     outputs: dict[str, Any]
+    secret_outputs: list[str] = Field(description="Outputs that only their reveal shows.")
 
 
 class Action(Shape):

@@ -27,6 +27,9 @@ def _door(view: Callable) -> Callable:
             known = response["Allow"]
             response = problem(request, MethodUnknown(method=request.method, known=known))
             response["Allow"] = known
+        if following := getattr(request, "following", ""):
+            # https://www.rfc-editor.org/rfc/rfc8288
+            response["Link"] = f'<{following}>; rel="next"'
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 

@@ -16,10 +16,11 @@ from deployments.models import Run
 from deployments.services import queue_run
 from omlsaas.lib.refusals import Refusal
 from tenants import blueprints, services
+from tenants.access import user_can
 from tenants.actors import Actor
 from tenants.blueprints import Kind, Variable
 from tenants.effective import canonical_digest
-from tenants.models import Release, Tenant
+from tenants.models import Release, Tenant, User
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,13 @@ class Wanted:
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing is asked for."""
+        return not self.kinds
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds of action that it takes."""
         changes = (self.release, self.time_zone, self.sizes, self.labels, self.labels_gone)
-        return not (any(changes) or self.has_plan)
+        return (("change",) if any(changes) else ()) + (("plan",) if self.has_plan else ())
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,18 @@ def carry_out(actor: Actor, lines: Iterable[Line], wanted: Wanted) -> list[Outco
     none; a plan is queued after them, and its refusal does not take them back.
     """
     return [_one(actor, line, wanted) for line in lines]
+
+
+def carry_out_for(
+    user: User, actor: Actor, tenants: list[Tenant], wanted: Wanted
+) -> list[Outcome]:
+    """Change those of the tenants that the person's roles cover; say of the others that they do
+    not. Nobody is left out of the answer."""
+    kinds = wanted.kinds
+    may = [t for t in tenants if all(user_can(user, kind, t) for kind in kinds)]
+    found = {o.tenant.pk: o for o in carry_out(actor, preview(may, wanted), wanted)}
+    refused = (_("Your role does not cover this tenant."),)
+    return [found.get(t.pk) or Outcome(t, (), refused) for t in tenants]
 
 
 def _one(actor: Actor, line: Line, wanted: Wanted) -> Outcome:

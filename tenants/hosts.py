@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from tenants import access, audit, blueprints, secrets
 from tenants.actors import Actor
-from tenants.errors import HostKeyNotOffered, HostMadeWithStack, HostRefused
+from tenants.errors import ArchivedAlready, HostKeyNotOffered, HostMadeWithStack, HostRefused
 from tenants.models import Host, Stack
 from tenants.models.hosts import fingerprint
 from tenants.rows import change, create_row
@@ -63,6 +63,7 @@ def change_host(actor: Actor, host: Host, *, ssh_key: str | None = "", **fields:
     Another address or port is another machine until somebody says otherwise: the pinned key goes.
     """
     _known(fields)
+    _refuse_removed(host)
     _refuse_made(host)
     moves = any(fields.get(name, getattr(host, name)) != getattr(host, name)
                 for name in ("address", "port"))  # fmt: skip
@@ -104,11 +105,12 @@ def note_key(host: Host, key: str) -> bool:
 def pin_key(actor: Actor, host: Host, shown: str) -> Host:
     """Accept the key that a host showed, by the fingerprint that a person compared.
 
-    Raises HostKeyNotOffered when the host showed another one since.
+    Raises HostKeyNotOffered when the host showed another one since, and ArchivedAlready.
     """
     access.require(actor, "change", host)
     with transaction.atomic():
         row = Host.objects.select_for_update(of=("self",)).get(pk=host.pk)
+        _refuse_removed(row)
         if not row.offered_key or fingerprint(row.offered_key) != shown.strip():
             raise HostKeyNotOffered(host=row.name, fingerprint=shown.strip() or "–")
         before = {"host_key": row.fingerprint} if row.is_pinned else {}
@@ -141,6 +143,11 @@ def checked_key(name: str, text: str | None) -> str:
 def _known(fields: dict[str, Any]) -> None:
     if unknown := set(fields) - set(FIELDS):
         raise TypeError(f"hosts have no {sorted(unknown)}")
+
+
+def _refuse_removed(host: Host) -> None:
+    if host.is_archived:
+        raise ArchivedAlready(name=host.name, when=host.archived_at.date())
 
 
 def _refuse_made(host: Host) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field
 from api import dress, shapes
 from api.doors import chosen, cleaned, made_at
 from api.paging import page, query_of
-from api.values import Asked, Labels, Line, LongText, Name, Reason
+from api.values import Asked, Labels, Line, LongText, Name, Reason, Text
 from deployments import services
 from deployments.cloud.checking import check_region
 from deployments.filters import EnvironmentFilter, RegionFilter, ReleaseFilter
@@ -57,6 +57,15 @@ class RegionChange(Asked):
     hosted_zone: Annotated[str, Field(max_length=64)] | None = None
     owner_prefix: Annotated[str, Field(max_length=16)] | None = None
     time_zone: Annotated[str, Field(max_length=64)] | None = None
+    backend_config: Labels | None = None
+    conn_str: Annotated[
+        str,
+        Field(
+            max_length=2000,
+            json_schema_extra={"writeOnly": True},
+            description="The secret address of a pg state backend; empty keeps it.",
+        ),
+    ] = ""
     instances_remote: Annotated[str, Field(max_length=300)] | None = None
     endpoint_url: Line | None = None
     max_runs: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -79,6 +88,23 @@ class NewRelease(Asked):
     name: Name
     components: Annotated[Labels, Field(min_length=1)]
     notes: LongText = ""
+
+
+class EnvironmentChange(Asked):
+    """What may change on a shared environment; what is left out stays."""
+
+    title: Line | None = None
+    labels: Labels | None = None
+    notes: LongText | None = None
+    reason: Text = ""
+
+
+class ReleaseChange(Asked):
+    """What may change on a release; stacks take it up with their next run."""
+
+    components: Annotated[Labels, Field(min_length=1)] | None = None
+    notes: LongText | None = None
+    reason: Text = ""
 
 
 def _regions(request: HttpRequest):
@@ -180,6 +206,17 @@ def get_environment(request: HttpRequest, environment_id: Id):
     return _environment(request, environment_id)
 
 
+@router.patch("/environments/{environment_id}", response=shapes.Environment, tags=["environments"])
+def change_environment(request: HttpRequest, environment_id: Id, asked: EnvironmentChange):
+    """Change what the portal keeps of a shared environment."""
+    row = find(_environments(request).select_related("region"), environment_id)
+    require(request, "change", row)
+    fields = asked.model_dump(exclude={"reason"}, exclude_none=True)
+    actor = from_request(request).because(asked.reason)
+    tenants_services.change(actor, row, "environment.change", **fields)
+    return _environment(request, environment_id)
+
+
 @router.post(
     "/environments/{environment_id}/archive", response=shapes.Environment, tags=["environments"]
 )
@@ -215,6 +252,20 @@ def create_release(request: HttpRequest, asked: NewRelease, response: HttpRespon
 @router.get("/releases/{release_id}", response=shapes.Release, tags=["releases"])
 def get_release(request: HttpRequest, release_id: Id):
     """One release."""
+    return dress.release(find(_releases(request), release_id))
+
+
+@router.patch("/releases/{release_id}", response=shapes.Release, tags=["releases"])
+def change_release(request: HttpRequest, release_id: Id, asked: ReleaseChange):
+    """Change what a release holds: stacks take it up with their next run."""
+    row = find(_releases(request), release_id)
+    require(request, "admin", None)
+    now = {name: getattr(row, name) for name in ("blueprint", "name", "components", "notes")}
+    fields = asked.model_dump(exclude={"reason"}, exclude_none=True)
+    data = cleaned(ReleaseForm(now | fields))
+    actor = from_request(request).because(asked.reason)
+    changed = {name: data[name] for name in fields}
+    tenants_services.change(actor, row, "release.change", kind="admin", **changed)
     return dress.release(find(_releases(request), release_id))
 
 

@@ -18,7 +18,12 @@ from deployments import services
 from deployments.filters import BackupFilter
 from deployments.models import Backup, StateVersion
 from deployments.services.params import points_of
-from deployments.services.states import version_for
+from deployments.services.states import (
+    current_version,
+    state_difference,
+    version_for,
+    whole_version,
+)
 from deployments.views.doors import find, require
 from tenants import services as tenants_services
 from tenants.access import user_can
@@ -56,6 +61,14 @@ class Unlocking(Asked):
 
     reason: Reason
     typed: Line
+
+
+class StateWhole(shapes.StateVersion):
+    """A kept state beside the current one."""
+
+    is_current: bool
+    current_serial: int = Field(description="What to send as `seen_serial` of a rollback.")
+    difference: dict[str, list[str]] = Field(description="Addresses of resources, by kind.")
 
 
 class RollingBack(Asked):
@@ -174,6 +187,20 @@ def list_states(request: HttpRequest, stack_id: Id, query: Query[query_of(StateV
     row = find(Stack.objects.visible_to(request.user), stack_id)
     rows = StateVersion.objects.filter(stack=row).defer("ciphertext")
     return page(request, query, rows, ("-pk",), dress.state_version)
+
+
+@router.get("/states/{version_id}", response=StateWhole, tags=["states"])
+def get_state(request: HttpRequest, version_id: Id):
+    """What rolling back to a kept state would make Terraform believe, without its content."""
+    version = version_for(request.user, version_id)
+    require(request, "restore", version.stack)
+    now = current_version(version.stack)
+    is_current = now is not None and now.pk == version.pk
+    return dress.state_version(version) | {
+        "is_current": is_current,
+        "current_serial": now.serial if now else 0,
+        "difference": {} if is_current else state_difference(whole_version(now), version),
+    }
 
 
 @router.post("/states/{version_id}/rollback", response={202: shapes.Run}, tags=["states"])

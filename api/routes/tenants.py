@@ -1,5 +1,6 @@
 """Tenants."""
 
+from datetime import datetime
 from typing import Annotated
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -10,7 +11,7 @@ from api import dress, shapes
 from api.doors import chosen, cleaned, made_at, wrong
 from api.paging import page, query_of
 from api.routes.places import Archiving, Id
-from api.values import Asked, Labels, Line, LongText, Name, Reason, Text
+from api.values import Asked, Labels, Line, LongText, Name, Reason, Shape, Text
 from deployments import services
 from deployments.filters import TenantFilter
 from deployments.forms import NewTenantForm, TenantForm
@@ -47,6 +48,21 @@ class TenantChange(Asked):
     reason: Text = ""
 
 
+class PinShape(Shape):
+    """A version of one component that wins over the release."""
+
+    component: str
+    version: str
+    reason: str
+    expires_at: datetime | None
+
+
+class Pins(Shape):
+    """A tenant's pins."""
+
+    items: list[PinShape]
+
+
 class Pin(Asked):
     """A version of one component for this tenant alone."""
 
@@ -59,7 +75,8 @@ def _rows(request: HttpRequest):
     return Tenant.objects.visible_to(request.user)
 
 
-def _tenant(request: HttpRequest, public_id: str) -> dict:
+def tenant_body(request: HttpRequest, public_id: str) -> dict:
+    """Return a tenant as answers have it; Http404 where it is not to be seen."""
     rows = _rows(request).filter(public_id=public_id)
     row = rows.values_list(*dress.TENANT, named=True).first()
     if row is None:
@@ -90,13 +107,13 @@ def create_tenant(request: HttpRequest, asked: NewTenant, response: HttpResponse
     require(request, "change", environment or clean["region"])
     row = tenants_services.create_tenant(from_request(request), **clean)
     made_at(response, "get_tenant", row.public_id)
-    return _tenant(request, row.public_id)
+    return tenant_body(request, row.public_id)
 
 
 @router.get("/tenants/{tenant_id}", response=shapes.Tenant)
 def get_tenant(request: HttpRequest, tenant_id: Id):
     """One tenant."""
-    return _tenant(request, tenant_id)
+    return tenant_body(request, tenant_id)
 
 
 @router.patch("/tenants/{tenant_id}", response=shapes.Tenant)
@@ -114,7 +131,7 @@ def change_tenant(request: HttpRequest, tenant_id: Id, asked: TenantChange):
     data = cleaned(TenantForm(now | given, tenant=row))
     actor = from_request(request).because(data.pop("reason"))
     tenants_services.change_tenant(actor, row, **data)
-    return _tenant(request, tenant_id)
+    return tenant_body(request, tenant_id)
 
 
 @router.post("/tenants/{tenant_id}/archive", response=shapes.Tenant)
@@ -123,7 +140,15 @@ def archive_tenant(request: HttpRequest, tenant_id: Id, asked: Archiving):
     row = find(_rows(request).select_related("region"), tenant_id)
     require(request, "destroy", row)
     services.archive(from_request(request), row, asked.reason)
-    return _tenant(request, tenant_id)
+    return tenant_body(request, tenant_id)
+
+
+@router.get("/tenants/{tenant_id}/pins", response=Pins)
+def list_pins(request: HttpRequest, tenant_id: Id):
+    """The tenant's own versions of components, by component."""
+    rows = find(_rows(request), tenant_id).pins.order_by("component")
+    names = ("component", "version", "reason", "expires_at")
+    return {"items": list(rows.values(*names))}
 
 
 @router.put("/tenants/{tenant_id}/pins/{component}", response=shapes.Tenant)
@@ -137,7 +162,7 @@ def pin_component(request: HttpRequest, tenant_id: Id, component: Id, asked: Pin
     tenants_services.pin_component(
         from_request(request), row, component=component, **asked.model_dump()
     )
-    return _tenant(request, tenant_id)
+    return tenant_body(request, tenant_id)
 
 
 @router.delete("/tenants/{tenant_id}/pins/{component}", response={204: None})

@@ -1,13 +1,11 @@
-"""The audit trail, the workers, and who asks."""
+"""The audit trail, and who asks."""
 
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from ninja import Query, Router
 
 from api import dress, shapes
 from api.paging import page, query_of
 from deployments.filters import AuditFilter
-from deployments.views.doors import may_anywhere
-from deployments.views.workers import hosts
 from tenants.actors import highest_role
 from tenants.models import AuditEntry
 
@@ -36,24 +34,3 @@ def list_audit(request: HttpRequest, query: Query[query_of(AuditFilter)]):
     if request.user.limits is None and query.actor == request.user.public_id:
         rows = AuditEntry.objects.filter(actor_id=request.user.public_id)
     return page(request, query, rows, ("-pk",), dress.audit_entry)
-
-
-@router.get("/workers", response=shapes.WorkerHosts, tags=["workers"])
-def list_workers(request: HttpRequest):
-    """The hosts that do the work, with what each has in hand."""
-    if not may_anywhere(request.user, "view"):
-        raise Http404
-    return {
-        "items": [
-            {
-                "id": host.host_id,
-                "name": host.name,
-                "capacity": host.capacity,
-                "busy": host.busy,
-                "is_silent": host.is_silent,
-                "is_draining": host.is_draining,
-                "heartbeat_at": host.heartbeat_at,
-            }
-            for host in hosts()
-        ]
-    }

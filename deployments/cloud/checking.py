@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from deployments.cloud import buckets, sessions, words
 from deployments.cloud.errors import CloudRefusal
-from tenants.models import Region
+from tenants.models import CloudAccount, Region
 from tenants.models.accounts import Provider, StateBackend
 
 GOOD, DOUBTFUL, BAD = "ok", "warning", "failed"
@@ -43,6 +43,18 @@ def check_region(region: Region) -> Iterator[Answer]:
                       lambda: _addresses(region))  # fmt: skip
     if region.state_backend == StateBackend.S3:
         yield from _asked("states", _("Looking for the bucket of states"), lambda: _states(region))
+
+
+def check_account(account: CloudAccount) -> Iterator[Answer]:
+    """Yield whom the provider knows us as by an account's key; nothing is changed.
+
+    It is asked in the account's first living region, where that has an address of its own.
+    """
+    region = account.regions.living().order_by("pk").first() or Region(account=account)
+    if account.provider != Provider.AWS:
+        yield Answer(GOOD, "no_provider", _("Nothing to ask: no cloud provider stands behind it."))
+        return
+    yield from _asked("identity", _("Asking who we are"), lambda: _identity(region))
 
 
 def _asked(code: str, what: str, ask: Callable[[], Answer]) -> Iterator[Answer]:

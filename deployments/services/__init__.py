@@ -11,7 +11,7 @@ from deployments.services.decisions import (
 )
 from deployments.services.ephemeral import grant, keep_on, revoke, set_end
 from deployments.services.fleet import declare_host_gone, set_draining, set_maintenance
-from deployments.services.handed import show_handed
+from deployments.services.handed import show_handed, show_output
 from deployments.services.lifecycle import advance, end_run
 from deployments.services.queueing import obstacle, queue_run, retry_run
 from deployments.services.stacks import archive, mark_suspect, review_stack
@@ -46,5 +46,6 @@ __all__ = [
     "set_end",
     "set_maintenance",
     "show_handed",
+    "show_output",
     "unlock_state",
 ]

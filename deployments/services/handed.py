@@ -1,4 +1,4 @@
-"""Secrets that a run made for people: shown once, then gone."""
+"""Secrets that people may see: outputs of a stack, and what a run made, shown once."""
 
 from django.db import transaction
 
@@ -7,7 +7,7 @@ from deployments.models import Run
 from deployments.runstatus import RunStatus
 from tenants import access, audit, secrets
 from tenants.actors import Actor
-from tenants.models import Secret
+from tenants.models import Secret, Stack
 from tenants.models.secrets import SecretKind
 
 HAND_OVER = "secret.hand_over"
@@ -43,4 +43,17 @@ def show_handed(actor: Actor, run: Run, label: str) -> str:
         value = secrets.reveal(found[0], run.stack)
         Secret.objects.filter(stack=run.stack, kind=SecretKind.HANDED, name=found[0].name).delete()
         audit.record(actor, "stack.secret_shown", run.stack, after={"handed": label}, run=run)
+    return value
+
+
+def show_output(actor: Actor, stack: Stack, name: str) -> str | None:
+    """Return a sensitive output of a stack; the trail keeps who saw it. None when there is none."""
+    access.require(actor, "secrets", stack)
+    rows = Secret.objects.filter(stack=stack, kind=SecretKind.OUTPUT, name=name)
+    secret = rows.order_by("-version").first()
+    if secret is None:
+        return None
+    with transaction.atomic():
+        value = secrets.reveal(secret, stack)
+        audit.record(actor, "stack.secret_shown", stack, after={"output": name})
     return value

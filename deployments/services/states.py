@@ -45,6 +45,13 @@ def resources_in(version: StateVersion) -> dict[str, str]:
     return found
 
 
+def whole_version(version: StateVersion | None) -> StateVersion | None:
+    """Return a version with its content."""
+    if version is None:
+        return None
+    return StateVersion.objects.select_related("stack").get(pk=version.pk)
+
+
 def state_difference(current: StateVersion | None, chosen: StateVersion) -> dict[str, list[str]]:
     """Return what rolling back would make Terraform believe, by address.
 

@@ -27,15 +27,14 @@ from deployments.views.backups import kept_with_points
 from deployments.views.doors import attempt, find, require
 from deployments.views.stacks import fits
 from omlsaas.lib.refusals import Refusal
-from tenants import audit, blueprints, secrets
+from tenants import blueprints, secrets
 from tenants import services as tenants_services
 from tenants.actors import from_request
 from tenants.blueprints import Action, Kind
 from tenants.blueprints.stepkinds import COMPARES
 from tenants.effective import component_versions
 from tenants.inputs import InputsForm
-from tenants.models import Release, Secret, Stack
-from tenants.models.secrets import SecretKind
+from tenants.models import Release, Stack
 
 TENANTS_NAMED = 20
 RELATED = ("region__account", "parent_environment", "tenant__release", "shared_environment")
@@ -346,13 +345,9 @@ def stack_output(request: HttpRequest, stack_id: str, name: str) -> HttpResponse
     """Show one sensitive output to somebody who may see secrets; the audit trail keeps who."""
     stack = find_stack(request, stack_id)
     require(request, "secrets", stack)
-    rows = Secret.objects.filter(stack=stack, kind=SecretKind.OUTPUT, name=name)
-    secret = rows.order_by("-version").first()
-    if secret is None:
+    value = services.show_output(from_request(request), stack, name)
+    if value is None:
         raise Http404
-    with transaction.atomic():
-        value = secrets.reveal(secret, stack)
-        audit.record(from_request(request), "stack.secret_shown", stack, after={"output": name})
     context = {
         "stack": stack,
         "owner": stack.owner,

@@ -62,8 +62,8 @@ class AdoptForm(forms.Form):
     def bound_to(self) -> str:
         """Return whose preview it is, and of which place."""
         data = self.cleaned_data
-        places = (data["region"].public_id, data["shared_environment"].public_id)
-        return ":".join((self.user.public_id, data["blueprint"], *places))
+        places = (data["region"], data["shared_environment"])
+        return adoption.bound_to(self.user, data["blueprint"], *places)
 
 
 def adoptable() -> list[tuple[str, str]]:

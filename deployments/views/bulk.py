@@ -21,7 +21,6 @@ from deployments.filters import TenantFilter
 from deployments.forms import SELECT, LabelsField, row_of, text
 from deployments.links import link
 from omlsaas.lib.ids import new_id
-from tenants.access import user_can
 from tenants.actors import from_request
 from tenants.errors import InputsRefused
 from tenants.models import Release, Tenant, User
@@ -193,13 +192,7 @@ def _carry_out(
     data = form.cleaned_data
     actor = from_request(request).because(data["reason"])
     actor = replace(actor, operation_id=selection.operation_id)
-    kind_of_action = "plan" if data["operation"] == "plan" else "change"
-    may = {t.pk for t in tenants if user_can(request.user, kind_of_action, t)}
-    wanted = form.wanted()
-    lines = bulkedit.preview([t for t in tenants if t.pk in may], wanted)
-    found = {o.tenant.pk: o for o in bulkedit.carry_out(actor, lines, wanted)}
-    refused = (_("Your role does not cover this tenant."),)
-    outcomes = [found.get(t.pk) or Outcome(t, (), refused) for t in tenants]
+    outcomes = bulkedit.carry_out_for(request.user, actor, tenants, form.wanted())
     for outcome in outcomes:
         outcome.tenant.href = link("tenant", outcome.tenant.public_id)
         if outcome.run is not None:

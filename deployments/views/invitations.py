@@ -11,11 +11,9 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import password_validators_help_texts
-from django.core.mail import EmailMessage
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -33,7 +31,7 @@ from tenants.actors import from_request
 from tenants.errors import InvitationUnusable
 from tenants.models import Invitation, Region, SharedEnvironment, Tenant, User
 from tenants.models.access import Role
-from tenants.signin import invitations
+from tenants.signin import invitationmail, invitations
 
 # Where the link's secret stands between its click and the form: not in an address.
 SECRET = "invitation"  # noqa: S105
@@ -244,25 +242,14 @@ def _hand_over(request: HttpRequest, row: Invitation, secret: str) -> None:
     What the next page shows stands in a signed cookie of this browser, not in the database.
     """
     link = request.build_absolute_uri(reverse("invitation", args=[secret]))
+    why = invitationmail.send(row, link, request.get_host())
+    if why is None:
+        messages.success(request, _("The link is on its way to %(email)s.") % {"email": row.email})
+        return
+    if why:
+        messages.error(request, _("The mail was not sent: %(why)s.") % {"why": why})
     words = _("Hand this link to %(email)s yourself, it is shown this once: %(link)s")
-    by_hand = words % {"email": row.email, "link": link}
-    if not settings.EMAIL_URL:
-        messages.warning(request, by_hand)
-        return
-    context = {"row": row, "link": link, "host": request.get_host()}
-    mail = EmailMessage(
-        subject=_("You are invited to omlsaas"),
-        body=render_to_string("account/email/invitation.txt", context),
-        to=[row.email],
-    )
-    try:
-        mail.send()
-    except OSError as error:
-        messages.error(request, _("The mail was not sent: %(why)s.") % {"why": error})
-        messages.warning(request, by_hand)
-        return
-    invitations.mark_sent(row)
-    messages.success(request, _("The link is on its way to %(email)s.") % {"email": row.email})
+    messages.warning(request, words % {"email": row.email, "link": link})
 
 
 @login_not_required

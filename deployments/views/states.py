@@ -12,8 +12,12 @@ from deployments import services
 from deployments.errors import UnknownStack
 from deployments.forms import text
 from deployments.links import link, owner_link
-from deployments.models import StateVersion
-from deployments.services.states import current_version, state_difference, version_for
+from deployments.services.states import (
+    current_version,
+    state_difference,
+    version_for,
+    whole_version,
+)
 from deployments.views.doors import attempt, require
 from tenants.actors import from_request
 from tenants.models.stacks import Condition
@@ -47,7 +51,7 @@ def state_page(request: HttpRequest, version_id: str) -> HttpResponse:
         run = attempt(form, lambda: services.rollback_state(actor, version, **data))
         if run is not None:
             return redirect(link("run", run.public_id))
-    difference = {} if is_current else state_difference(_whole(current), version)
+    difference = {} if is_current else state_difference(whole_version(current), version)
     context = {
         "version": version,
         "current": current,
@@ -65,10 +69,3 @@ def state_page(request: HttpRequest, version_id: str) -> HttpResponse:
         "section": "tenants" if stack.tenant_id else "environments",
     }
     return render(request, "deployments/state.html", context)
-
-
-def _whole(version: StateVersion | None) -> StateVersion | None:
-    """Return the version with its content."""
-    if version is None:
-        return None
-    return StateVersion.objects.select_related("stack").get(pk=version.pk)

@@ -6,7 +6,7 @@ docs/blueprints.md explains.
 
 from tenants.adoption.adopting import adopt_tenant, note_converted
 from tenants.adoption.files import MAX_UPLOAD_BYTES, OldFile, read_folder
-from tenants.adoption.packing import PreviewGone, pack, unpack
+from tenants.adoption.packing import PreviewGone, bound_to, pack, unpack
 from tenants.adoption.preview import Preview, preview_tenant
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Preview",
     "PreviewGone",
     "adopt_tenant",
+    "bound_to",
     "note_converted",
     "pack",
     "preview_tenant",

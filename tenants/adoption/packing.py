@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from tenants import envelopes
 from tenants.adoption.oldstate import StateFacts
 from tenants.adoption.preview import Dropped, Known, Preview, Taken
+from tenants.models import Region, SharedEnvironment, User
 
 PARTS = {
     "inputs": Taken,
@@ -21,6 +22,11 @@ class PreviewGone(envelopes.EnvelopeGone):
     """What was shown is too old, or was made by somebody else or for another place."""
 
     message = _("That preview is no longer good. Give both files again.")
+
+
+def bound_to(user: User, blueprint: str, *places: Region | SharedEnvironment) -> str:
+    """Return whose preview it is, and of which place."""
+    return ":".join((user.public_id, blueprint, *(place.public_id for place in places)))
 
 
 def pack(preview: Preview, bound_to: str) -> str:

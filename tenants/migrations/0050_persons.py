@@ -26,7 +26,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenants", "0040_made_hosts")]
+    dependencies = [("tenants", "0041_slugs")]
 
     operations = [
         migrations.AddField(

@@ -14,6 +14,7 @@ from deployments.runstatus import RunStatus
 from omlsaas.lib.refusals import Refusal
 from tenants.models import AuditEntry, Tenant, User
 from tests import factories
+from tests.integration.apicalls import caller
 
 
 @pytest.fixture
@@ -23,19 +24,7 @@ def operator(db: None) -> User:
 
 @pytest.fixture
 def call(operator: User, settings):
-    settings.API_RATE_ADDRESS = settings.API_RATE_TOKEN = 10**6
-    token, text = factories.make_token(operator)
-    client = Client(raise_request_exception=False)
-    headers = {"Authorization": f"Bearer {text}"}
-
-    def ask(method: str, path: str, body: Any = None, **more: str) -> Any:
-        kept = {"headers": headers | {k.replace("_", "-"): v for k, v in more.items()}}
-        if body is not None:
-            kept |= {"data": body, "content_type": "application/json"}
-        return getattr(client, method)(f"/api/v1/{path}", **kept)
-
-    ask.token = token
-    return ask
+    return caller(settings, operator)
 
 
 @pytest.mark.django_db

@@ -1,20 +1,24 @@
 """Every route of the API, asked with every kind of token; and that none is forgotten."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
 from api.app import api
-from deployments.models import Plan, StateVersion
+from deployments.models import Plan, StandingGrant, StateVersion, WorkerHost
 from deployments.runstatus import RunStatus
-from tenants.models import ApiToken, Release
+from notices import services as notices
+from notices.fanout import make_delivery
+from tenants import actors, secrets
+from tenants.models import ApiToken, Host, Release, Stack
 from tests import factories
+from tests.integration.api_sweep_table import ROUTES
 
 pytestmark = pytest.mark.django_db
 WHO = (
@@ -31,6 +35,31 @@ class World:
     tokens: dict[str, str] = field(default_factory=dict)
 
 
+def more_ids(stack: Stack) -> dict[str, str]:
+    """Make one of everything else that an address can name; return the ids."""
+    person, service = factories.make_user("mel"), factories.make_user("ci", is_service=True)
+    group = Group.objects.create(name="night")
+    role = factories.give_role(person, "viewer", stack.owner)
+    invitation = factories.make_invitation()
+    system = actors.system("test")
+    channel, _key = notices.create_channel(
+        system, name="ops", kind="webhook", url="https://127.0.0.1/x"
+    )
+    held = notices.subscribe(system, person, events=["run.lost"])
+    delivery = make_delivery("test", {}, timezone.now(), channel=channel)
+    delivery.save()
+    grant = StandingGrant.objects.create(
+        region=stack.region, stack=stack, may_destroy=True, reason="r", granted_by="Erin",
+        ends_at=timezone.now() + timedelta(days=1),
+    )  # fmt: skip
+    return {
+        "user_id": person.public_id, "service_id": service.public_id, "group_id": group.pk,
+        "role_id": role.pk, "invitation_id": invitation.public_id,
+        "channel_id": channel.public_id, "subscription_id": held.public_id,
+        "delivery_id": delivery.public_id, "grant_id": grant.public_id,
+    }  # fmt: skip
+
+
 @pytest.fixture
 def world(db: None) -> World:
     tenant = factories.make_tenant("acme")
@@ -43,12 +72,18 @@ def world(db: None) -> World:
         stack=stack, moment="after_apply", serial=3, lineage="x", digest="d", ciphertext=b"",
         key_id="k1",
     )  # fmt: skip
+    host = Host.objects.create(stack=stack, name="app-one", role="app", address="192.0.2.7")
+    secrets.store(stack, "password", "s3cret-word", kind="output")
+    WorkerHost.objects.create(host_id="h1", name="h1", capacity=1)
     world = World({
         "region_id": region.public_id, "environment_id": environment.public_id,
         "tenant_id": tenant.public_id, "stack_id": stack.public_id, "run_id": run.public_id,
         "planned_id": planned.public_id, "release_id": release.public_id, "component": "app",
         "version_id": version.public_id, "region": region.slug,
+        "account_id": region.account.public_id, "host_id": host.public_id, "name": "password",
+        "worker_id": "h1",
     })  # fmt: skip
+    world.ids |= more_ids(stack)
     people = {
         "outsider": factories.make_user("olga", role="operator", over=factories.make_region()),
         "viewer": factories.make_user("vera", role="viewer", over=region),
@@ -66,126 +101,6 @@ def world(db: None) -> World:
         people["admin"], kinds=["view", "plan"], places=[other]
     )[1]
     return world
-
-
-@dataclass(frozen=True)
-class Route:
-    """What a route answers an outsider, a viewer, an operator, an admin and a narrow token.
-
-    Strangers and expired tokens always get 401. An approver is answered as an operator, a customer
-    (viewer of one tenant) as a viewer, where nothing else is said.
-    """
-
-    outsider: int
-    viewer: int
-    operator: int
-    admin: int
-    narrow: int
-    body: Callable[[dict[str, str]], dict[str, Any]] | None = None
-    ids: dict[str, str] = field(default_factory=dict)
-    approver: int = 0
-    customer: int = 0
-
-    def expected(self, who: str) -> int:
-        """Return what this caller is answered."""
-        if who in ("anonymous", "expired"):
-            return 401
-        instead = {"approver": self.operator, "customer": self.viewer}
-        return getattr(self, who) or instead[who]
-
-
-def everybody(**more: Any) -> Route:
-    return Route(200, 200, 200, 200, 200, **more)
-
-
-def said(**body: Any) -> Callable[[dict[str, str]], dict[str, Any]]:
-    return lambda ids: body
-
-
-WHY = said(reason="a reason")
-PLANNED = {"run_id": "planned_id"}
-NEW_REGION = said(account="lab", slug="new-place")
-# A new route needs a row.
-ROUTES: dict[str, Route] = {
-    "get_me": everybody(),
-    "list_regions": everybody(),
-    "list_environments": everybody(),
-    "list_releases": everybody(),
-    "list_tenants": everybody(),
-    "list_stacks": everybody(),
-    "list_runs": everybody(),
-    "list_audit": everybody(),
-    "list_workers": everybody(),
-    "get_release": everybody(),
-    # The narrow token's tenant lies in this region and environment; nothing else there is its.
-    "get_region": Route(404, 200, 200, 200, 404, customer=404),
-    "get_environment": Route(404, 200, 200, 200, 404, customer=404),
-    "get_tenant": Route(404, 200, 200, 200, 404),
-    "get_stack": Route(404, 200, 200, 200, 404),
-    "list_actions": Route(404, 200, 200, 200, 404),
-    "list_backups": Route(404, 200, 200, 200, 404),
-    "list_restore_points": Route(404, 200, 200, 200, 404),
-    "list_states": Route(404, 200, 200, 200, 404),
-    "get_run": Route(404, 200, 200, 200, 404),
-    "list_events": Route(404, 200, 200, 200, 404),
-    "get_log": Route(404, 200, 200, 200, 404),
-    # This run made no plan.
-    "get_plan": Route(404, 404, 404, 404, 404),
-    "create_region": Route(403, 403, 403, 201, 403, NEW_REGION),
-    "change_region": Route(404, 403, 403, 200, 404, said(title="There"), customer=404),
-    "ask_region": Route(404, 403, 200, 200, 404, customer=404),
-    # Things stand there.
-    "archive_region": Route(404, 403, 403, 409, 404, WHY, customer=404),
-    "create_environment": Route(
-        422,
-        403,
-        201,
-        201,
-        403,
-        lambda ids: {"name": "sharednew", "blueprint": "lab", "region": ids["region_id"]},
-    ),
-    "archive_environment": Route(404, 403, 409, 409, 404, WHY, customer=404),
-    "create_release": Route(
-        403, 403, 403, 422, 403, said(blueprint="lab", name="2", components={"nothing": "1"})
-    ),
-    "archive_release": Route(403, 403, 403, 200, 403, WHY),
-    "create_tenant": Route(
-        422,
-        403,
-        201,
-        201,
-        403,
-        lambda ids: {"name": "newco", "blueprint": "lab", "environment": ids["environment_id"]},
-    ),
-    "change_tenant": Route(404, 403, 200, 200, 404, said(title="Acme Inc.")),
-    "archive_tenant": Route(404, 403, 409, 409, 404, WHY),
-    "pin_component": Route(404, 403, 200, 200, 404, said(version="2", reason="a try")),
-    "unpin_component": Route(404, 403, 404, 404, 404),
-    "change_inputs": Route(404, 403, 422, 422, 404, said(inputs={"nothing": 1})),
-    "change_settings": Route(
-        404, 403, 403, 200, 404, said(is_auto_apply=True, is_auto_destroy=False)
-    ),
-    # Not suspect: nothing to do.
-    "review_stack": Route(404, 403, 200, 200, 404, said(comment="looked at it")),
-    "unlock_state": Route(404, 403, 403, 409, 404, said(reason="stuck", typed="acme")),
-    "rollback_state": Route(404, 403, 409, 409, 404, said(reason="back", seen_serial=1)),
-    # The shared environment is not installed.
-    "create_run": Route(
-        404, 403, 409, 409, 404, lambda ids: {"stack": ids["stack_id"], "action": "install"}
-    ),
-    # Not the plan that waits.
-    "confirm_run": Route(404, 403, 409, 409, 404, said(plan_digest="x"), PLANNED),
-    "discard_run": Route(404, 403, 200, 200, 404, said(), PLANNED),
-    "cancel_run": Route(404, 403, 200, 200, 404, said(), PLANNED),
-    "force_cancel_run": Route(404, 403, 403, 409, 404, said(), PLANNED),
-    "retry_run": Route(404, 403, 409, 409, 404, said()),
-    "hold_run": Route(404, 403, 403, 200, 404, said(on=True, reason="a dispute")),
-}
-
-
-# Nothing waits for a second person.
-DECIDING = Route(404, 403, 403, 409, 404, WHY, PLANNED, approver=409)
-ROUTES |= {"approve_run": DECIDING, "reject_run": DECIDING}
 
 
 def operations() -> dict[str, tuple[str, str]]:
