@@ -99,7 +99,8 @@ def test_an_inventory_is_told_first_then_added_and_given_out(operator, stack: St
     told = operator("post", path, {"inventory": text})
     assert told.status_code == 200, told.content
     assert not Host.objects.exists() and told.json()["is_taken"] is False
-    assert [one["old"] for one in told.json()["left"]] == ["dialer", "password"]
+    assert [one["old"] for one in told.json()["left"]] == ["dialer"]
+    assert told.json()["secrets"] == ["password"]
     assert "s3cret-word" not in told.content.decode()
     done = operator("post", path, {"inventory": text, "is_dry_run": False}).json()
     assert [host["name"] for host in done["hosts"]] == ["omnileads-app"]
