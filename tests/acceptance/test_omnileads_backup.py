@@ -9,6 +9,7 @@ import pytest
 
 from deployments.models import Backup, RestorePoint, Run
 from deployments.runstatus import RunStatus
+from deployments.services import retry_run
 from tenants import actors, hosts, services
 from tests import nspawnhosts
 from tests.acceptance.test_omnileads_hosts import HCL, SECRETS, applied, change, inactive
@@ -196,7 +197,10 @@ def no_restore_that_harms(acme, worker, machines, s3, row, bad) -> None:
     s3.put_object(Bucket="acme-data", Key=key, Body=body[:-7])
     run = refused("PlaybookFailed")
     assert "is not what was backed up" in run.error_text and "voice-one" in run.error_text
-    assert pids(core, voice) == started
+    # -- nor is it done on the failed host alone
+    rest = do(worker, retry_run(acme.actor, run, typed_name="acme", only_failed=True))
+    assert "core-one is not in this run, and half a backup is none" in rest.error_text
+    assert pids(core, voice) == started and files(custom) == kept
     s3.put_object(Bucket="acme-data", Key=key, Body=body)
     # -- a database that refuses half-way takes nothing of it, and all is started again
     run = refused("PlaybookFailed", backup=bad.name, is_kept=False)
