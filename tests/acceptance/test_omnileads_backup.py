@@ -9,6 +9,7 @@ import pytest
 
 from deployments.models import Backup, RestorePoint, Run
 from deployments.runstatus import RunStatus
+from deployments.services import retry_run
 from tenants import actors, hosts, services
 from tests import nspawnhosts
 from tests.acceptance.test_omnileads_hosts import HCL, SECRETS, applied, change, inactive
@@ -161,6 +162,7 @@ def test_what_is_lost_comes_back_and_nothing_else(acme, worker, machines, s3):  
     assert not Backup.objects.filter(name__startswith="2020").exists()
     assert before.name not in Backup.objects.values_list("name", flat=True)
     assert Backup.objects.get(name=row.name).run_id == row.run_id
+    of_a_managed_database(acme, worker, core)
     # -- no key and no password on a command line, in a log or in an event
     told = "\n".join(core.told() + voice.told())
     for run in Run.objects.all():
@@ -196,7 +198,10 @@ def no_restore_that_harms(acme, worker, machines, s3, row, bad) -> None:
     s3.put_object(Bucket="acme-data", Key=key, Body=body[:-7])
     run = refused("PlaybookFailed")
     assert "is not what was backed up" in run.error_text and "voice-one" in run.error_text
-    assert pids(core, voice) == started
+    # -- nor is it done on the failed host alone
+    rest = do(worker, retry_run(acme.actor, run, typed_name="acme", only_failed=True))
+    assert "core-one is not in this run, and half a backup is none" in rest.error_text
+    assert pids(core, voice) == started and files(custom) == kept
     s3.put_object(Bucket="acme-data", Key=key, Body=body)
     # -- a database that refuses half-way takes nothing of it, and all is started again
     run = refused("PlaybookFailed", backup=bad.name, is_kept=False)
@@ -210,8 +215,12 @@ def no_restore_that_harms(acme, worker, machines, s3, row, bad) -> None:
     assert "NoSuchBucket" in run.error_text and "bucket_name" in run.error_text
     assert Backup.objects.count() == rows and objects(s3) == held
     assert acme.stack().state_suspect is False
-    # -- of a managed database the dump comes by its own address, the password by a file
-    change(acme, bucket_name="acme-data", postgres_host="db.example.test", postgres_port=6432)
+    change(acme, bucket_name="acme-data")
+
+
+def of_a_managed_database(acme, worker, core) -> None:
+    """The dump comes by its own address, the password by a file."""
+    change(acme, postgres_host="db.example.test", postgres_port=6432)
     (core.root / "var/lib/podman-double/managed").write_text("managed\n")
     applied(worker, acme.queue("backup"))
     asked = next(line for line in core.told() if " pg_dump " in line and "run --rm" in line)

@@ -75,3 +75,18 @@ def test_why_a_module_did_not_run_at_all_is_told_and_not_that_it_did_not():
     module._diagnose(SimpleNamespace(result=told, host=host, task=task))
     assert said[0]["summary"] == "/bin/sh: 1: sudo: not found"
     assert type(meaning(said[0]["summary"])).__name__ == "SudoRefused"
+
+
+@pytest.mark.parametrize(
+    ("stderr", "summary"),
+    [
+        ("psql:<stdin>:9: ERROR:  out of shared memory\nHINT:  Raise it.\n",
+         "psql:<stdin>:9: ERROR:  out of shared memory"),
+        ("Error: no such container\n", "Error: no such container"),
+        ("a note\nthe end", "the end"),
+        ("", "non-zero return code"),
+    ],
+)  # fmt: skip
+def test_of_a_command_its_own_words_are_told(stderr, summary):
+    told = {"failed": True, "msg": "non-zero return code", "stderr": stderr, "rc": 3}
+    assert json_lines._first(told) == summary

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +29,9 @@ COLOURS = {
     "ignored": YELLOW,
 }  # fmt: skip
 DETAIL_CHARS = 4_000
+# All that a command's failure says by itself; why stands in what the command wrote.
+NO_WORDS = "non-zero return code"
+_ERROR = re.compile(r"(?i)\b(error|fatal)\b")
 
 
 def now() -> str:
@@ -233,6 +237,9 @@ def _first(told: dict[str, Any]) -> str:
     # A module that did not run at all: why stands in the last line, not in Ansible's own words.
     if words := str(told.get("module_stderr") or "").strip():
         return words.split("\n")[-1]
+    if told.get("msg") == NO_WORDS and (words := str(told.get("stderr") or "").strip()):
+        lines = words.split("\n")
+        return next((line for line in reversed(lines) if _ERROR.search(line)), lines[-1])
     text = str(told.get("msg") or told.get("stderr") or told.get("stdout") or "it failed").strip()
     return text.split("\n")[0] or "it failed"
 
