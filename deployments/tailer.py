@@ -239,7 +239,9 @@ class Tailer:
                 self.beats += 1
             self._tell()
             await asyncio.sleep(BREATH_S)
-            await self._wait_for_hint(PROGRESS_S if has_progress else LOOK_S)
+            # What was held back is told as soon as it may be.
+            held = max(BREATH_S, next_progress - loop.time())
+            await self._wait_for_hint(held if has_progress else LOOK_S)
 
     async def _catch_up(self) -> None:
         """Read what is new once, before all sockets ask for it; raises psycopg.Error."""

@@ -32,6 +32,16 @@ Description=Way in for the test
 RuntimeDirectory=sshd
 ExecStart={sshd} -D -e -f /etc/oml-sshd/config
 """
+# The socket that the real package brings; nobody asks the double by it.
+SOCKET = """[Unit]
+Description=Podman API Socket
+[Socket]
+ListenStream=/run/podman/podman.sock
+SocketMode=0660
+"""
+ANSWERS = """[Service]
+ExecStart=/bin/sleep infinity
+"""
 CONTROL = """Package: podman
 Version: 4.3.1-double
 Architecture: all
@@ -110,6 +120,10 @@ class Booted(Sshd):
         package = self.folder / "package"
         (package / "DEBIAN").mkdir(parents=True)
         (package / "usr/bin").mkdir(parents=True)
+        units = package / "usr/lib/systemd/system"
+        units.mkdir(parents=True)
+        (units / "podman.socket").write_text(SOCKET)
+        (units / "podman.service").write_text(ANSWERS)
         (package / "DEBIAN/control").write_text(CONTROL)
         shutil.copy(DOUBLE, package / "usr/bin/podman")
         (package / "usr/bin/podman").chmod(0o755)

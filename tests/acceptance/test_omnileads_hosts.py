@@ -127,6 +127,16 @@ def test_the_life_of_a_tenant_on_two_hosts(acme, worker, machines):  # noqa: PLR
     # -- a second run changes nothing
     again = applied(worker, acme.queue("change"))
     assert changed(again) == 0, log_of(again)
+    # -- another certificate: what reads it restarts, nothing else, and the repository has it
+    before = {unit: starts(app, unit) for unit in APP_UNITS}
+    renewed = applied(worker, acme.queue("certificate"))
+    after = {unit: starts(app, unit) for unit in APP_UNITS}
+    assert {u for u in APP_UNITS if after[u] != before[u]} == {"kamailio", "nginx"}
+    assert inactive(app, APP_UNITS) == {}
+    record = InstancesRecord.objects.get(run=renewed)
+    used, old = (app.root / "etc/omnileads/certs/cert.pem").read_text(), used
+    assert record.files["certificate-app-one.pem"] == used != old
+    assert "inventory.yml" in record.files
     # -- installing once more would set the administrator back
     with pytest.raises(InstalledAlready) as refused:
         acme.queue("install")

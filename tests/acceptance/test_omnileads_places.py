@@ -111,7 +111,7 @@ def test_data_and_figures_on_hosts_of_their_own(acme, worker, machines):
     core, data, watch = (machines[name] for name in ROLES)
     add(acme, worker, "data-one", "watch-one")
     run = applied(worker, acme.queue("install"))
-    watched = ("prometheus_node_exporter", "promtail")
+    watched = ("prometheus_node_exporter", "prometheus_podman_exporter", "promtail")
     on_data = ("postgresql", "redis", "minio", "prometheus_postgres", "prometheus_redis")
     assert inactive(data, on_data + watched) == {}
     assert inactive(watch, ("loki", "prometheus", "grafana", *watched)) == {}
@@ -127,9 +127,13 @@ def test_data_and_figures_on_hosts_of_their_own(acme, worker, machines):
     assert settings_of(data, "redis")["BIND_IP"] == LAN["data-one"]
     asked = (watch.root / "etc/omnileads/prometheus.yml").read_text()
     for name, port in (("core-one", 9100), ("data-one", 9100), ("watch-one", 9100),
-                       ("data-one", 9121), ("data-one", 9187)):  # fmt: skip
+                       ("core-one", 9882), ("data-one", 9882), ("watch-one", 9882),
+                       ("data-one", 9121), ("data-one", 9187), ("core-one", 7088)):  # fmt: skip
         assert f'"{LAN[name]}:{port}"' in asked
-    assert f"{LAN['core-one']}:9187" not in asked
+    assert f"{LAN['core-one']}:9187" not in asked and f"{LAN['data-one']}:7088" not in asked
+    unit = (data.root / "etc/systemd/system/prometheus_podman_exporter.service").read_text()
+    assert f"--web.listen-address={LAN['data-one']}:9882" in unit
+    assert data.is_active("podman.socket") and "Requires=podman.socket" in unit
     assert (
         f"http://{LAN['watch-one']}:3100" in (core.root / "etc/omnileads/promtail.yml").read_text()
     )
@@ -158,7 +162,8 @@ def test_exporters_come_and_go_with_the_input(acme, worker, machines):
     core = machines["core-one"]
     change(acme, prometheus_enable=True, infra_env="lan")
     applied(worker, acme.queue("install"))
-    exporters = ("prometheus_node_exporter", "prometheus_postgres", "prometheus_redis")
+    exporters = ("prometheus_node_exporter", "prometheus_podman_exporter", "prometheus_postgres",
+                 "prometheus_redis")  # fmt: skip
     assert inactive(core, exporters) == {}
     assert (
         settings_of(core, "prometheus_postgres")["DATA_SOURCE_PASS"] == SECRETS["postgres_password"]

@@ -221,18 +221,6 @@ variable "postgres_database" {
   nullable    = false
 }
 
-variable "postgres_maintenance_db" {
-  description = "Database to connect to before the tenant's own is there."
-  type        = string
-  default     = "postgres"
-  nullable    = false
-
-  validation {
-    condition     = contains(["postgres", "defaultdb"], var.postgres_maintenance_db)
-    error_message = "It is postgres or defaultdb."
-  }
-}
-
 variable "postgres_ssl" {
   description = "Connect to the managed PostgreSQL with TLS."
   type        = bool

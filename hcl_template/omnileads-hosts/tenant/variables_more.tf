@@ -95,6 +95,18 @@ variable "redis_exporter_image" {
   }
 }
 
+variable "podman_exporter_image" {
+  description = "Whole image name of the exporter of the containers' figures. Empty: none."
+  type        = string
+  default     = "quay.io/navidys/prometheus-podman-exporter:v1.11.0"
+  nullable    = false
+
+  validation {
+    condition     = var.podman_exporter_image == "" || can(regex("^[a-z0-9][a-z0-9._/:@-]+$", var.podman_exporter_image))
+    error_message = "Leave it empty, or write a whole name with its tag, such as quay.io/navidys/prometheus-podman-exporter:v1.11.0."
+  }
+}
+
 variable "promtail_image" {
   description = "Whole image name of what sends journals to Loki."
   type        = string
