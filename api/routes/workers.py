@@ -8,11 +8,11 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from ninja import Router
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api import shapes
 from api.routes.places import Archiving, Id
-from api.values import PATTERN, Asked, Shape
+from api.values import PATTERN, Asked, Moment, Shape
 from deployments import services
 from deployments.models import Maintenance, WorkerHost
 from deployments.views.doors import may_anywhere, require
@@ -51,7 +51,7 @@ class Pausing(Asked):
     reason: Annotated[
         str, Field(max_length=500, pattern=PATTERN, description="Needed to pause.")
     ] = ""
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 def _dress(host: WorkerHost) -> dict[str, Any]:
