@@ -6,6 +6,7 @@ answer gave stays. Data that is wrong on purpose stays as it is. What an operati
 fresh.
 """
 
+import itertools
 import json
 import os
 import re
@@ -19,6 +20,8 @@ from schemathesis.generation.meta import TestPhase
 SEEDED: dict[str, Any] = json.loads(os.environ["API_IDS"])
 HEADERS = {"Authorization": f"Bearer {os.environ['API_TOKEN']}"}
 PUBLIC_ID = re.compile(r"[a-z]{3}_[0-9A-HJKMNP-TV-Z]{26}")
+ROLE = {"role": "viewer", "everything": True}
+COUNT = itertools.count(1)
 # These need a row of their own: what stands in PARAMS under <operation>.
 PARAMS: dict[str, dict[str, Any]] = SEEDED["operations"]
 
@@ -41,7 +44,17 @@ def fresh_pin(case: Any) -> str:
     return "app"
 
 
+def fresh_role(case: Any) -> int:
+    """Return a new role where that is allowed: an operation takes it away. Else the seeded one."""
+    group = f"of-{next(COUNT)}"
+    for path, body in (("groups", {"name": group}), ("roles", {**ROLE, "group": group})):
+        made = requests.post(f"{_origin(case)}/{path}", json=body, headers=HEADERS, timeout=30)
+    return made.json().get("id") or SEEDED["path"]["role_id"]
+
+
 FRESH = {
+    "get_role": ("role_id", fresh_role),
+    "revoke_role": ("role_id", fresh_role),
     "get_subscription": ("subscription_id", fresh_subscription),
     "end_subscription": ("subscription_id", fresh_subscription),
     "unpin_component": ("component", fresh_pin),

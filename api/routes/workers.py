@@ -16,7 +16,7 @@ from api.values import PATTERN, Asked, Moment, Shape
 from deployments import services
 from deployments.models import Maintenance, WorkerHost
 from deployments.views.doors import may_anywhere, require
-from deployments.views.workers import hosts
+from deployments.views.workers import at_hand, hosts
 from tenants.actors import from_request
 
 router = Router(tags=["workers"])
@@ -78,9 +78,9 @@ def list_workers(request: HttpRequest):
 def drain_worker(request: HttpRequest, worker_id: Id, asked: Draining):
     """Let a host finish what it has and take nothing new, or take it back."""
     require(request, "admin", None)
-    host = get_object_or_404(WorkerHost, host_id=worker_id, gone_at__isnull=True)
+    host = get_object_or_404(WorkerHost, host_id=worker_id)
     services.set_draining(from_request(request), host, asked.on)
-    return next(_dress(one) for one in hosts() if one.pk == host.pk)
+    return _dress(at_hand([host])[0])
 
 
 @router.post("/workers/{worker_id}/gone", response=Lost)
