@@ -2,10 +2,18 @@
 
 import math
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+)
 
 DEEPEST = 20
 MOST_NUMBER = 10**30
@@ -37,7 +45,19 @@ def _storable(value: Any, depth: int = 0) -> Any:
     return value
 
 
+def _kept_moment(value: datetime) -> datetime:
+    """Return a moment in UTC. Raises ValueError for one that the database cannot hold."""
+    try:
+        value = value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is no moment that can be kept") from error
+    if not 1970 <= value.year < 9999:
+        raise ValueError("is no moment that can be kept")
+    return value
+
+
 Day = Annotated[date, BeforeValidator(_whole_day)]
+Moment = Annotated[AwareDatetime, AfterValidator(_kept_moment)]
 Line = Annotated[str, Field(max_length=200, pattern=PATTERN)]
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=PATTERN)]
 Text = Annotated[str, Field(max_length=2000, pattern=PATTERN)]

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api import shapes
 from api.doors import chosen, made_at, wrong
 from api.paging import Page, page, query_of
 from api.routes.places import Archiving, Id
 from api.routes.stacks import RELATED
-from api.values import Asked, Name, Reason, Shape
+from api.values import Asked, Moment, Name, Reason, Shape
 from deployments import services
 from deployments.approvalfilters import GrantFilter
 from deployments.models import StandingGrant
@@ -37,7 +37,7 @@ class NewEnd(Asked):
 
     purpose: Annotated[Reason, Field(max_length=500)]
     kept_by: Name
-    expires_at: AwareDatetime
+    expires_at: Moment
     reason: Reason
 
 
@@ -74,7 +74,7 @@ class NewGrant(Asked):
     accounts: Annotated[list[Name], Field(min_length=1, max_length=100)]
     may_create: bool = False
     may_destroy: bool = False
-    ends_at: AwareDatetime
+    ends_at: Moment
     reason: Reason
 
 

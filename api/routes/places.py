@@ -260,12 +260,12 @@ def change_release(request: HttpRequest, release_id: Id, asked: ReleaseChange):
     """Change what a release holds: stacks take it up with their next run."""
     row = find(_releases(request), release_id)
     require(request, "admin", None)
-    now = {name: getattr(row, name) for name in ("blueprint", "name", "components", "notes")}
     fields = asked.model_dump(exclude={"reason"}, exclude_none=True)
-    data = cleaned(ReleaseForm(now | fields))
+    if asked.components is not None:
+        named = {"blueprint": row.blueprint, "name": row.name}
+        cleaned(ReleaseForm(named | {"components": asked.components}))
     actor = from_request(request).because(asked.reason)
-    changed = {name: data[name] for name in fields}
-    tenants_services.change(actor, row, "release.change", kind="admin", **changed)
+    tenants_services.change(actor, row, "release.change", kind="admin", **fields)
     return dress.release(find(_releases(request), release_id))
 
 

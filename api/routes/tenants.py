@@ -5,13 +5,13 @@ from typing import Annotated
 
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Query, Router
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api import dress, shapes
 from api.doors import chosen, cleaned, made_at, wrong
 from api.paging import page, query_of
 from api.routes.places import Archiving, Id
-from api.values import Asked, Labels, Line, LongText, Name, Reason, Shape, Text
+from api.values import Asked, Labels, Line, LongText, Moment, Name, Reason, Shape, Text
 from deployments import services
 from deployments.filters import TenantFilter
 from deployments.forms import NewTenantForm, TenantForm
@@ -68,7 +68,7 @@ class Pin(Asked):
 
     version: Name
     reason: Reason
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 def _rows(request: HttpRequest):

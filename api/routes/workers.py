@@ -8,15 +8,15 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from ninja import Router
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api import shapes
 from api.routes.places import Archiving, Id
-from api.values import PATTERN, Asked, Shape
+from api.values import PATTERN, Asked, Moment, Shape
 from deployments import services
 from deployments.models import Maintenance, WorkerHost
 from deployments.views.doors import may_anywhere, require
-from deployments.views.workers import hosts
+from deployments.views.workers import at_hand, hosts
 from tenants.actors import from_request
 
 router = Router(tags=["workers"])
@@ -51,7 +51,7 @@ class Pausing(Asked):
     reason: Annotated[
         str, Field(max_length=500, pattern=PATTERN, description="Needed to pause.")
     ] = ""
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 def _dress(host: WorkerHost) -> dict[str, Any]:
@@ -78,9 +78,9 @@ def list_workers(request: HttpRequest):
 def drain_worker(request: HttpRequest, worker_id: Id, asked: Draining):
     """Let a host finish what it has and take nothing new, or take it back."""
     require(request, "admin", None)
-    host = get_object_or_404(WorkerHost, host_id=worker_id, gone_at__isnull=True)
+    host = get_object_or_404(WorkerHost, host_id=worker_id)
     services.set_draining(from_request(request), host, asked.on)
-    return next(_dress(one) for one in hosts() if one.pk == host.pk)
+    return _dress(at_hand([host])[0])
 
 
 @router.post("/workers/{worker_id}/gone", response=Lost)

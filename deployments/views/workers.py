@@ -1,5 +1,7 @@
 """Worker hosts: who works, who is silent; an admin drains one or declares it gone."""
 
+from collections.abc import Iterable
+
 from django.conf import settings
 from django.contrib import messages
 from django.db.models import Count
@@ -22,7 +24,12 @@ MOST = 200
 
 def hosts() -> list[WorkerHost]:
     """Return the hosts that were not declared gone, with what each has in hand."""
-    rows = list(WorkerHost.objects.filter(gone_at__isnull=True).order_by("name")[:MOST])
+    return at_hand(WorkerHost.objects.filter(gone_at__isnull=True).order_by("name")[:MOST])
+
+
+def at_hand(found: Iterable[WorkerHost]) -> list[WorkerHost]:
+    """Return the hosts with `busy`, the runs that each has, and `is_silent`."""
+    rows = list(found)
     at_work = Run.objects.filter(status__in=AT_WORK).order_by().values_list("host_id")
     busy = dict(at_work.annotate(n=Count("pk")))
     now = timezone.now()

@@ -22,7 +22,13 @@ LISTS = {
     "releases": ("blueprint", "name", "created_at"),
     "stacks": ("name", "kind", "condition", "resource_count", "region", "id"),
     "runs": ("id", "stack.name", "number", "action", "status", "actor.name", "created_at"),
+    "approvals": ("run", "stack.name", "number", "status", "asked_by", "asked_at"),
     "audit": ("at", "actor.name", "action", "target.name", "reason"),
+}
+# What one stack has.
+OF_STACK = {
+    "hosts": ("name", "role", "address", "port", "user", "fingerprint"),
+    "backups": ("component", "name", "size", "taken_at"),
 }
 
 
@@ -33,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
     login = commands.add_parser("login", help="keep the portal's address and a token")
     login.add_argument("url", nargs="?", help="such as https://portal.example.com")
     listing = commands.add_parser("list", help="show a list")
-    listing.add_argument("what", choices=sorted(LISTS))
+    listing.add_argument("what", choices=sorted([*LISTS, *OF_STACK]))
+    listing.add_argument("--stack", default="", help="whose hosts or backups: its name or id")
     listing.add_argument("--filter", action="append", default=[], metavar="NAME=VALUE",
                          help="as in the address of the list's page")  # fmt: skip
     listing.add_argument("--limit", type=int, default=100)
@@ -94,11 +101,16 @@ def value_of(text: str) -> Any:
 def show(asked: argparse.Namespace, portal: Portal) -> int:
     """Print a list as a table, or as JSON."""
     filters = pairs(asked.filter)
-    found = list(portal.items(f"/{asked.what}", max(asked.limit, 1), **filters))
+    path = f"/{asked.what}"
+    if asked.what in OF_STACK:
+        if not asked.stack:
+            raise Trouble(f"Whose? omlsaas list {asked.what} --stack NAME")
+        path = f"/stacks/{stack_id(portal, asked.stack)}{path}"
+    found = list(portal.items(path, max(asked.limit, 1), **filters))
     if asked.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
         return 0
-    columns = LISTS[asked.what]
+    columns = (LISTS | OF_STACK)[asked.what]
     rows = [[plain(deep(thing, column)) for column in columns] for thing in found]
     heads = [column.replace("stack.condition", "condition").split(".")[0] for column in columns]
     table = [heads, *rows]

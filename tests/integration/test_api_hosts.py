@@ -191,7 +191,8 @@ def test_workers_are_drained_and_declared_gone(admin, operator):
     lost = admin("post", "workers/h1/gone", {"reason": "burnt"})
     assert (lost.status_code, lost.json()) == (200, {"lost_runs": 0})
     assert the_entry("host.gone").reason == "burnt"
-    assert admin("post", "workers/h1/drain", {"on": False}).status_code == 404
+    assert admin("get", "workers").json()["items"] == []
+    assert admin("post", "workers/h2/drain", {"on": False}).status_code == 404
 
 
 def test_the_fleet_is_paused_and_goes_on(admin, operator):

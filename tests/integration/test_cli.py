@@ -15,6 +15,7 @@ from deployments.models import Run
 from omlsaas.cli import config
 from omlsaas.cli.__main__ import LISTS, main
 from omlsaas.cli.errors import Trouble
+from tenants.models import Host
 from tests import factories
 from tests.asgiserver import serving
 from tests.lab import make_lab
@@ -48,6 +49,10 @@ def test_a_day_with_the_client(address: str, home: Path, monkeypatch, capfd):
     for what in LISTS:
         assert main(["list", what]) == 0
     capfd.readouterr()
+    Host.objects.create(stack=lab.stack(), name="app-one", role="app", address="192.0.2.7")
+    assert (main(["list", "hosts", "--stack", "acme"]), main(["list", "backups"])) == (0, 2)
+    told = capfd.readouterr()
+    assert "192.0.2.7" in told.out and "--stack" in told.err
     assert main(["list", "tenants", "--json", "--limit", "1"]) == 0
     assert [row["name"] for row in json.loads(capfd.readouterr().out)] == ["acme"]
     assert main(["list", "tenants", "--filter", "lable=x"]) == 2
