@@ -10,7 +10,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -151,6 +151,19 @@ def _connected(url: SplitResult) -> Iterator[Any]:
                 out.sendall(b"%d %s" % (len(text), text) if is_stream else text)
 
         yield send
+        _close(out)
+
+
+def _close(out: socket.socket) -> None:
+    """Close a stream so that its receiver gets all of it.
+
+    A TLS server has sent session tickets that nobody read: closed like that, the connection would
+    be reset, and with it what the receiver has not read yet.
+    """
+    if isinstance(out, ssl.SSLSocket):
+        # A receiver need not answer in kind.
+        with suppress(ssl.SSLError, TimeoutError):
+            out.unwrap()
 
 
 def _socket(url: SplitResult) -> socket.socket:

@@ -11,7 +11,7 @@ from deployments import facts, outbox
 from deployments.errors import NeedsConfirmation, StateForced
 from deployments.models import Plan, Run
 from deployments.runstatus import RunStatus
-from deployments.services.foureyes import grant_for, still_missing, told
+from deployments.services.foureyes import approver_of, grant_for, still_missing, told
 from deployments.services.instances import record_applied
 from deployments.services.lifecycle import advance, end_run
 from deployments.services.stacks import mark_suspect, note_clean_plan
@@ -112,7 +112,8 @@ def _end_plan(work: Work, later: str | None) -> str | None:
     advance(run, S.APPLY_QUEUED, actor=AUTO, confirmed_by=AUTO.name)
     digest = Plan.objects.values_list("digest", flat=True).get(run=run)
     after = {"plan_digest": digest, **told(run, held)}
-    audit.record(AUTO, "run.confirm", run, after=after)
+    more = {"approver": approver_of(run, held), "plan_digest": digest}
+    audit.record(AUTO, "run.confirm", run, after=after, **more)
     return later
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from tenants.actors import Actor
@@ -82,7 +83,7 @@ ACTIONS = {
     "token.revoke": _("Revoked an API token"),
     "token.refused": _("Refused an API token"),
     "profile.change": _("Changed own profile"),
-    "export": _("Exported a list"),
+    "export": _("Exported or downloaded"),
     "host.drain": _("Changed draining of a worker host"),
     "host.gone": _("Declared a worker host gone"),
     "maintenance.change": _("Changed maintenance mode"),
@@ -138,7 +139,8 @@ def record(
 
     `target` is a model instance or a Target; a Run or Stack is filed under its tenant, shared
     environment and region, anything else under `place` when that is given. `approver` is who
-    said yes where that is another person. Values of secrets must not be in before or after:
+    said yes as the second person, or granted it beforehand; `plan_digest` is of the plan that it
+    is about. Values of secrets must not be in before or after:
     services pass "changed".
     """
     if action not in ACTIONS:
@@ -161,6 +163,12 @@ def record(
         plan_digest=plan_digest,
         **_filed_under(target if place is None else place),
     )
+
+
+def took(actor: Actor, what: str, target: Any, **more: Any) -> AuditEntry:
+    """Write that somebody took content away with them: a file, a log, what a preview shows."""
+    with transaction.atomic():
+        return record(actor, "export", target, after={"what": what, **more})
 
 
 def _by(actor: Actor) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from deployments.models import Plan, Run
 from deployments.models.runs import LogState
 from deployments.views.doors import find, require
 from deployments.views.logs import TEXT, tail, tail_response
+from tenants import audit
 from tenants.actors import from_request
 from tenants.models import Stack
 
@@ -183,6 +184,7 @@ def get_plan(request: HttpRequest, run_id: Id):
     if masked is None:
         raise Http404
     content = zstandard.decompress(bytes(masked))
+    audit.took(from_request(request), "plan", run)
     response = HttpResponse(content, content_type="application/json")
     response["Cache-Control"] = "no-store"
     return response

@@ -25,6 +25,7 @@ from deployments.services.approvalerrors import (
 )
 from deployments.services.foureyes import (
     digest_of,
+    has_plan,
     is_waiting,
     moved,
     persons_of,
@@ -59,7 +60,7 @@ def approve_run(actor: Actor, run: Run, *, reason: str, digest: str = "") -> App
             "digest": opened.digest,
             "holds_until": f"{until:%Y-%m-%d %H:%M} UTC",
         }
-        audit.record(actor.because(reason), "approval.approve", run, after=after)
+        _record(actor.because(reason), "approval.approve", opened, after, approver=actor)
         outbox.put_run("approval.decided", run, actor)
         notify.run_changed(run)
         if run.status == S.PENDING:
@@ -76,7 +77,7 @@ def reject_run(actor: Actor, run: Run, *, reason: str, digest: str = "") -> Appr
         run, opened = _opened(actor, run, reason, digest)
         _decide(actor, opened, ApprovalStatus.REJECTED, reason)
         after = {"approval": opened.public_id, "for": opened.asked_by, "digest": opened.digest}
-        audit.record(actor.because(reason), "approval.reject", run, after=after)
+        _record(actor.because(reason), "approval.reject", opened, after)
         outbox.put_run("approval.decided", run, actor)
         why = RejectedBy(by=actor.name, reason=reason.strip()[:500])
         if run.status == S.PENDING:
@@ -85,8 +86,15 @@ def reject_run(actor: Actor, run: Run, *, reason: str, digest: str = "") -> Appr
             stored = why.to_json()
             advance(run, S.DISCARDED, actor=actor, detail=why, comment=reason, error=stored)
             after = {"because": stored}
-            audit.record(actor.because(reason), "run.discard", run, after=after)
+            _record(actor.because(reason), "run.discard", opened, after)
     return opened
+
+
+def _record(
+    actor: Actor, action: str, opened: Approval, after: dict[str, Any], **more: Any
+) -> None:
+    plan = opened.digest if has_plan(opened.run) else ""
+    audit.record(actor, action, opened.run, after=after, plan_digest=plan, **more)
 
 
 def _opened(actor: Actor, run: Run, reason: str, digest: str) -> tuple[Run, Approval]:

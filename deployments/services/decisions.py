@@ -23,7 +23,7 @@ from deployments.errors import (
 from deployments.models import Plan, Run
 from deployments.runstatus import AT_WORK, RunStatus
 from deployments.services.approvalerrors import ApproverConfirms
-from deployments.services.foureyes import still_missing, told
+from deployments.services.foureyes import approver_of, still_missing, told
 from deployments.services.lifecycle import advance, end_run
 from deployments.services.queueing import refuse_suspect
 from tenants import access, audit
@@ -68,16 +68,17 @@ def confirm_run(
             if held is not None and held.decided_by_id in actor.persons:
                 raise ApproverConfirms(by=run.actor_name)
         if refusal is None:
-            _accept(actor, run, comment, {"plan_digest": digest, **told(run, held)})
+            more = {"approver": approver_of(run, held), "plan_digest": digest}
+            _accept(actor, run, comment, after={"plan_digest": digest, **told(run, held)}, **more)
     if refusal is not None:
         raise refusal
     return run
 
 
-def _accept(actor: Actor, run: Run, comment: str, after: dict[str, Any]) -> None:
+def _accept(actor: Actor, run: Run, comment: str, **told: Any) -> None:
     advance(run, S.APPLY_QUEUED, actor=actor, comment=comment, confirmed_by=actor.name)
     Run.objects.filter(pk=run.pk).update(comment=comment)
-    audit.record(actor.because(comment), "run.confirm", run, after=after)
+    audit.record(actor.because(comment), "run.confirm", run, **told)
     transaction.on_commit(partial(doorbell.ring_run, run))
 
 
@@ -100,7 +101,9 @@ def _discard(actor: Actor, run: Run, reason: DeploymentError | None, comment: st
     stored = reason.to_json() if reason else None
     advance(run, S.DISCARDED, actor=actor, detail=reason, comment=comment, error=stored)
     after = {"because": stored} if stored else None
-    audit.record(actor.because(comment), "run.discard", run, after=after)
+    digest = Plan.objects.filter(run=run).values_list("digest", flat=True).first() or ""
+    said = actor.because(comment)
+    audit.record(said, "run.discard", run, after=after, plan_digest=digest)
 
 
 def discard_run(

@@ -203,7 +203,8 @@ def ask(actor: Actor, run: Run, risks: list[str], digest: str) -> Approval:
         run=run, digest=digest, risks=risks, asked_by_id=run.actor_id, asked_by=run.actor_name
     )
     after = {"risks": risks, "digest": digest}
-    audit.record(actor, "approval.ask", run, after=after)
+    plan = digest if has_plan(run) else ""
+    audit.record(actor, "approval.ask", run, after=after, plan_digest=plan)
     outbox.put_run("approval.asked", run, actor)
     notify.run_changed(run)
     return made
@@ -283,6 +284,27 @@ def told(run: Run, held: Approval | None) -> dict[str, Any]:
             "approver_id": held.decided_by_id,
         }
     return told_grant(run)
+
+
+def approver_of(run: Run, held: Approval | None = None) -> Actor | None:
+    """Return who said yes to a run, for the column of the audit trail; None where nobody had to.
+
+    The second person, or who granted beforehand what it goes under.
+    """
+    if held is not None:
+        return Actor(kind="user", id=held.decided_by_id, name=held.decided_by)
+    if run.grant_id is not None:
+        return Actor(kind="user", id=run.grant.granted_by_id, name=run.grant.granted_by)
+    return None
+
+
+def yes_to(run: Run) -> dict[str, Any]:
+    """Return `approver` and `plan_digest` of a run, as `audit.record` takes them at its end."""
+    rows = Approval.objects.filter(run=run, state=ApprovalStatus.APPROVED)
+    return {
+        "approver": approver_of(run, rows.order_by("-decided_at").first()),
+        "plan_digest": Plan.objects.filter(run=run).values_list("digest", flat=True).first() or "",
+    }
 
 
 def told_grant(run: Run) -> dict[str, Any]:

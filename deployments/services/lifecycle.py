@@ -12,7 +12,7 @@ from deployments.errors import IllegalTransition
 from deployments.models import Plan, Run, RunEvent
 from deployments.models.runs import LogState
 from deployments.runstatus import OPEN, TERMINAL, TRANSITIONS, RunStatus
-from deployments.services.foureyes import void_of
+from deployments.services.foureyes import void_of, yes_to
 from omlsaas.lib.refusals import Refusal
 from tenants import audit
 from tenants.actors import Actor
@@ -102,7 +102,8 @@ def end_run(
         stored = error.to_json() if error else None
         advance(run, to, actor=actor, detail=error, error=stored, error_kind=error_kind, **fields)
         after = {"status": str(to), **({"error": stored} if stored else {})}
-        audit.record(actor, "run.lost" if to == S.LOST else "run.end", run, after=after)
+        action = "run.lost" if to == S.LOST else "run.end"
+        audit.record(actor, action, run, after=after, **yes_to(run))
 
 
 def refresh_condition(stack: Stack) -> None:

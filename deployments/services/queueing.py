@@ -22,7 +22,7 @@ from deployments.errors import (
 )
 from deployments.models import Run, RunEvent, WorkerHost
 from deployments.services.admission import lock_place, try_admit
-from deployments.services.foureyes import find_grant, told_grant
+from deployments.services.foureyes import approver_of, find_grant, told_grant
 from deployments.services.hosts import (
     APPLY,
     MADE_STEP,
@@ -140,7 +140,7 @@ def _write(actor: Actor, run: Run) -> None:
     after = {"action": run.action, "inputs_digest": run.inputs_digest[:12], **told_grant(run)}
     if run.params:
         after["params"] = run.params
-    audit.record(actor, "run.queue", run, after=after)
+    audit.record(actor, "run.queue", run, after=after, approver=approver_of(run))
 
 
 def obstacle(stack: Stack, action: Action) -> Refusal | None:

@@ -19,7 +19,7 @@ from deployments.links import link, owner_link
 from deployments.models import Run
 from deployments.paramsform import ParamsForm
 from deployments.runstatus import OPEN
-from deployments.services.foureyes import demanded, words_of
+from deployments.services.foureyes import demanded, policy_to_come, words_of
 from deployments.services.hosts import CONTACT
 from deployments.services.points import leaves_data
 from deployments.steps.kinds import KINDS
@@ -250,7 +250,12 @@ def _second_person(stack: Stack, action: Action) -> list[tuple[str, str, str]]:
     if not (needed := demanded(run)):
         return []
     words = _("Somebody else has to approve it before it is done (%s).") % words_of(needed)
-    return [("wait", "users", words)]
+    said = [("wait", "users", words)]
+    if (coming := policy_to_come()) is not None:
+        when = f"{coming.takes_effect_at:%Y-%m-%d %H:%M} UTC"
+        words = _("What needs somebody else changes at %(when)s, as %(by)s asked: see Approvals.")
+        said.append(("wait", "clock", words % {"when": when, "by": coming.actor_name}))
+    return said
 
 
 def _steps_alone(action: Action) -> list[tuple[str, str, str]]:

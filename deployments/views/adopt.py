@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from deployments.forms import CONTROL, one_of, row_of, text
 from deployments.links import link
 from deployments.views.doors import attempt, may_anywhere, require
-from tenants import adoption, blueprints, services
+from tenants import adoption, audit, blueprints, services
 from tenants.actors import from_request
 from tenants.adoption import MAX_UPLOAD_BYTES, OldFile, Preview
 from tenants.models import Region, SharedEnvironment, Tenant, User
@@ -102,6 +102,10 @@ def _tenant_adopt(request: HttpRequest) -> HttpResponse:
         else:
             preview = attempt(form, lambda: _preview(form))
             if preview is not None:
+                audit.took(
+                    from_request(request), "adoption preview", form.cleaned_data["region"],
+                    tenant=preview.name,
+                )  # fmt: skip
                 context["preview"] = preview
                 context["packed"] = adoption.pack(preview, form.bound_to())
                 context["sent"] = {

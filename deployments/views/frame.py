@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from deployments.models import Run
+from deployments.models import ApprovalPolicy, Run
 from deployments.runstatus import RunStatus
-from deployments.services.foureyes import waiting_for
+from deployments.services.foureyes import policy_to_come, waiting_for
 from deployments.views.doors import may_anywhere
 from tenants.access import user_can
 from tenants.actors import highest_role
@@ -98,6 +98,14 @@ class Frame:
         if not self.is_signed_in or not may_anywhere(self._user, "approve"):
             return 0
         return waiting_for(self._user).count()
+
+    @cached_property
+    def policy_to_come(self) -> ApprovalPolicy | None:
+        """Return the change of the rule of second persons that does not hold yet.
+
+        Asked for by pages of what it will matter to.
+        """
+        return policy_to_come() if self.is_signed_in else None
 
     @cached_property
     def _news(self) -> tuple[datetime | None, int, Notice | None]:

@@ -9,14 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from deployments.forms import CONTROL, ReasonForm, one_of, text
 from deployments.links import link, owner_link
 from deployments.runview.plays import last_notes
 from deployments.services.hosts import CONTACT
 from deployments.views.doors import attempt, find, require
-from tenants import blueprints, hosts, inventory, inventoryimport
+from tenants import audit, blueprints, hosts, inventory, inventoryimport
 from tenants.access import user_can
 from tenants.actors import from_request
 from tenants.blueprints import HostRules, Kind
@@ -231,10 +231,12 @@ def _exported(stack: Stack, rules: HostRules) -> str:
     return inventory.export(stack.hosts.living(), rules, effective_inputs(stack))
 
 
+@require_safe
 def inventory_file(request: HttpRequest, stack_id: str) -> HttpResponse:
     """Return the inventory as a file: hosts and plain inputs, no secret."""
     stack, kind = _stack(request, stack_id)
     rules = kind.hosts or HostRules({})
+    audit.took(from_request(request), "inventory.yml", stack)
     response = HttpResponse(_exported(stack, rules), content_type="application/yaml")
     response["Content-Disposition"] = 'attachment; filename="inventory.yml"'
     return response

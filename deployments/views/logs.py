@@ -19,6 +19,8 @@ from deployments import logstore
 from deployments.models import Run
 from deployments.models.runs import LogState
 from deployments.views.doors import find
+from tenants import audit
+from tenants.actors import from_request
 
 PAGE_LINES = 500
 MAX_LINES = 2000
@@ -48,7 +50,10 @@ def _number(request: HttpRequest, name: str, default: int = 0) -> int:
 @require_safe
 @never_cache
 def log(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Return the whole stored log as text, or the range of bytes that was asked for."""
+    """Return the whole stored log as text, or the range of bytes that was asked for.
+
+    Taking it whole is kept in the audit trail; the pages read it by pieces.
+    """
     run = _run(request, public_id)
     end = 0 if run.log_state == LogState.PRUNED else logstore.extent(run.pk).end
     start, stop, is_part = 0, end, False
@@ -61,6 +66,8 @@ def log(request: HttpRequest, public_id: str) -> HttpResponse:
     if request.method == "HEAD":
         response = HttpResponse(content_type=TEXT, status=status)
     else:
+        if (start, stop) == (0, end):
+            audit.took(from_request(request), "log", run, bytes=end)
         body = _body(request, run.pk, start, stop)
         response = StreamingHttpResponse(body, content_type=TEXT, status=status)
     response["Content-Length"] = str(stop - start)

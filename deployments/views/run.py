@@ -26,6 +26,7 @@ from deployments.views.audit import dress
 from deployments.views.doors import find, require
 from deployments.views.logs import log_context
 from omlsaas.lib.refusals import Refusal, sentence
+from tenants import audit
 from tenants.actors import from_request
 from tenants.errors import NotAllowed
 from tenants.models import AuditEntry
@@ -105,6 +106,7 @@ def plan_json(request: HttpRequest, run_id: str) -> HttpResponse:
     if masked is None:
         raise Http404
     content = zstandard.decompress(bytes(masked))
+    audit.took(from_request(request), "plan", run)
     response = HttpResponse(content, content_type="application/json")
     name = f"{run.stack.name}-{run.number}-plan.json"
     response["Content-Disposition"] = f'attachment; filename="{name}"'

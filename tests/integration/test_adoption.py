@@ -290,6 +290,11 @@ def test_the_page_shows_a_preview_and_keeps_it_on_a_second_click(client, region,
     assert "t3.medium" in html and "colour_of_the_logo" in html
     assert not any(value in html for value in PASSWORDS)
     assert not Tenant.objects.exists()
+    entry = AuditEntry.objects.get()
+    assert (entry.actor_name, entry.after) == (
+        "carol",
+        {"what": "adoption preview", "tenant": "initech"},
+    )
     sent = {**response.context["sent"], "packed": response.context["packed"]}
     response = client.post(reverse("tenant_adopt"), sent)
     tenant = Tenant.objects.get()

@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from deployments.errors import ReasonMissing
-from deployments.models import Approval, ApprovalPolicy, Run
+from deployments.models import Approval, ApprovalPolicy, Happening, Run
 from deployments.models.approvals import RISKS_BY_DEFAULT
 from deployments.runstatus import RunStatus
 from deployments.services import (
@@ -111,6 +111,11 @@ def test_each_way_to_a_dangerous_run_waits(acme, alice):
         run.refresh_from_db()
         assert (run.status, run.waiting["code"]) == (S.PENDING, "NeedsSecondPerson")
         assert run.approvals.get().risks == [risk]
+    # Who listens hears of both, as of any run that is queued.
+    told = Happening.objects.filter(kind="run.pending").order_by("id")
+    assert [(row.run_id, row.facts["by_id"]) for row in told] == [
+        (forced.pk, alice.public_id), (back.pk, alice.public_id)
+    ]  # fmt: skip
     assert admit_waiting(acme.region_id) == 0
     # Who waits for a person keeps nobody else waiting.
     plan = queue_run(actor(alice), acme, "plan")

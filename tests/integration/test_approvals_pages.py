@@ -110,6 +110,24 @@ def test_the_form_of_a_dangerous_action_says_so_before_the_click(acme, alice, cl
         assert ("Somebody else has to approve it" in page.content.decode()) is is_said
 
 
+def test_a_change_of_the_rule_that_comes_is_told_where_it_will_matter(acme, alice, client):
+    run = dangerous(acme, alice)
+    asked(alice, run)
+    Stack.objects.filter(pk=acme.pk).update(resource_count=3)
+    client.force_login(alice)
+    pages = {
+        reverse("run", args=[run.public_id]): "The rule is about to change.",
+        reverse("stack_action", args=[acme.public_id, "destroy"]): "What needs somebody else",
+    }
+    for address, words in pages.items():
+        assert words not in client.get(address).content.decode()
+    rule(alice, risks=["destroy"])
+    for address, words in pages.items():
+        assert words in client.get(address).content.decode()
+    harmless = reverse("stack_action", args=[acme.public_id, "change"])
+    assert "What needs somebody else" not in client.get(harmless).content.decode()
+
+
 def test_a_bare_post_is_no_way_around(acme, alice, client):
     run = dangerous(acme, alice)
     client.force_login(alice)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from deployments.management.output import NOT_RUNNING
 from omlsaas.lib.refusals import Refusal
-from tenants import actors, adoption
+from tenants import actors, adoption, audit
 from tenants import services as tenants_services
 from tenants.adoption import Preview
 from tenants.errors import AdoptionRefused
@@ -75,6 +75,8 @@ class Command(BaseCommand):
         files = adoption.read_folder(folder, kind.adoption)
         preview = adoption.preview_tenant(kind, region, environment, *files)
         row = preview.to_json()
+        if options["dry_run"]:
+            audit.took(actor, "adoption preview", region, tenant=preview.name)
         if not options["dry_run"]:
             tenant = adoption.adopt_tenant(
                 actor,
