@@ -15,7 +15,7 @@ from api.routes.tenants import kind_of
 from api.values import Asked, Shape
 from deployments.views.doors import find, require
 from deployments.views.hosts import MAX_INVENTORY_BYTES, RELATED
-from tenants import hosts, inventory, inventoryimport
+from tenants import audit, hosts, inventory, inventoryimport
 from tenants.actors import from_request
 from tenants.blueprints import HostRules
 from tenants.effective import effective_inputs
@@ -185,6 +185,7 @@ def get_inventory(request: HttpRequest, stack_id: Id):
     """The stack's `inventory.yml`: hosts, groups and plain inputs, no secret."""
     stack, rules = _stack(request, stack_id)
     text = inventory.export(stack.hosts.living(), rules, effective_inputs(stack))
+    audit.took(from_request(request), "inventory.yml", stack)
     return HttpResponse(text, content_type="application/yaml")
 
 

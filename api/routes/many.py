@@ -18,7 +18,7 @@ from deployments.bulkedit import Outcome, Wanted
 from deployments.views.bulk import MOST
 from deployments.views.doors import may_anywhere, require
 from omlsaas.lib.ids import new_id
-from tenants import adoption, services
+from tenants import adoption, audit, services
 from tenants.access import user_can
 from tenants.actors import from_request
 from tenants.models import Region, Release, SharedEnvironment, Tenant
@@ -232,6 +232,7 @@ def preview_adoption(request: HttpRequest, asked: OldFiles):
         adoption.OldFile("state", asked.state.encode()),
     )
     found = adoption.preview_tenant(kind, region, environment, *files)
+    audit.took(from_request(request), "adoption preview", region, tenant=found.name)
     bound = adoption.bound_to(request.user, asked.blueprint, region, environment)
     return {"preview": found.to_json(), "packed": adoption.pack(found, bound)}
 

@@ -106,6 +106,7 @@ def test_an_inventory_is_told_first_then_added_and_given_out(operator, stack: St
     assert [host["name"] for host in done["hosts"]] == ["omnileads-app"]
     assert Host.objects.get().address == "192.0.2.7"
     file = operator("get", path)
+    assert AuditEntry.objects.get(action="export").after == {"what": "inventory.yml"}
     assert file["Content-Type"] == "application/yaml"
     assert "omnileads-app" in yaml.safe_load(file.content)["all"]["hosts"]
     broken = operator("post", path, {"inventory": "all: ["})
