@@ -104,9 +104,10 @@ def test_folders_are_told_with_what_is_in_them(parts, store, s3):
         s3.put_object(Bucket="acme", Key=f"backup/acme/{key}", Body=b"four")
     s3.put_object(Bucket="acme", Key="backup/acme2/20260103T000000Z/a", Body=b"x")
     found = parts[1].list_folders(store, "backup/acme/")
+    second, first = "20260102T000000Z", "20260101T000000Z"
     assert found == [
-        {"key": "backup/acme/20260102T000000Z/", "names": ["a"], "size": 4},
-        {"key": "backup/acme/20260101T000000Z/", "names": ["a", "b"], "size": 8},
+        {"key": f"backup/acme/{second}/", "taken_at": second, "names": ["a"], "size": 4},
+        {"key": f"backup/acme/{first}/", "taken_at": first, "names": ["a", "b"], "size": 8},
     ]
     assert parts[1].remove(store, "backup/acme/20260101T000000Z/") == {"changed": True}
     assert [one["names"] for one in parts[1].list_folders(store, "backup/acme/")] == [["a"]]
