@@ -141,9 +141,7 @@ def carry_out(actor: Actor, lines: Iterable[Line], wanted: Wanted) -> list[Outco
     return [_one(actor, line, wanted) for line in lines]
 
 
-def carry_out_for(
-    user: User, actor: Actor, tenants: list[Tenant], wanted: Wanted
-) -> list[Outcome]:
+def carry_out_for(user: User, actor: Actor, tenants: list[Tenant], wanted: Wanted) -> list[Outcome]:
     """Change those of the tenants that the person's roles cover; say of the others that they do
     not. Nobody is left out of the answer."""
     kinds = wanted.kinds
