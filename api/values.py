@@ -18,6 +18,7 @@ from pydantic import (
 DEEPEST = 20
 MOST_NUMBER = 10**30
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 PATTERN = r"^[^\u0000]*$"
 
 
@@ -56,8 +57,14 @@ def _kept_moment(value: datetime) -> datetime:
     return value
 
 
+def _written_moment(value: Any) -> Any:
+    if isinstance(value, datetime) or (isinstance(value, str) and MOMENT.match(value)):
+        return value
+    raise ValueError("Write a moment as 2026-03-31T12:00:00Z.")
+
+
 Day = Annotated[date, BeforeValidator(_whole_day)]
-Moment = Annotated[AwareDatetime, AfterValidator(_kept_moment)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_moment), AfterValidator(_kept_moment)]
 Line = Annotated[str, Field(max_length=200, pattern=PATTERN)]
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=PATTERN)]
 Text = Annotated[str, Field(max_length=2000, pattern=PATTERN)]

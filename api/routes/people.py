@@ -107,9 +107,11 @@ class NewPerson(Asked):
 
 
 class PersonChange(Asked):
-    """What may change on an account; what is left out stays. `groups` are all of them."""
+    """What may change on an account; what is left out stays. `groups` are all of them.
 
-    email: Mail | None = None
+    Not the address: with it a token could open somebody's account, and outlive itself there.
+    """
+
     first_name: Title | None = None
     last_name: Title | None = None
     time_zone: Annotated[str, Field(max_length=64)] | None = None

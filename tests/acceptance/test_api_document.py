@@ -16,11 +16,11 @@ import zstandard
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from deployments.models import Approval, Plan, StandingGrant, StateVersion, WorkerHost
+from deployments.models import Approval, Plan, Run, StandingGrant, StateVersion, WorkerHost
 from notices import services as notices
 from notices.fanout import make_delivery
 from tenants import hosts, secrets, services
-from tenants.models import Release, User
+from tenants.models import Release, Stack, User
 from tests import factories
 from tests.asgiserver import serving
 from tests.lab import Lab, make_lab
@@ -40,6 +40,14 @@ FEWEST_LINKS = 20
 LINKS = re.compile(r"API Links:\s*(\d+) covered")
 
 
+def planned_run(stack: Stack) -> Run:
+    """Return a run whose plan waits for a yes."""
+    run = factories.make_run(stack, "planned", planned_at=timezone.now())
+    masked = zstandard.compress(b'{"resource_changes": []}')
+    Plan.objects.create(run=run, digest="d" * 64, masked_json=masked, view={})
+    return run
+
+
 def seed(lab: Lab) -> dict[str, Any]:
     """Make one of everything that an address can name; return the ids by parameter."""
     stack, system = lab.stack(), lab.actor
@@ -52,9 +60,7 @@ def seed(lab: Lab) -> dict[str, Any]:
         blueprint="lab",
     )  # fmt: skip
     done = factories.make_run(stack, "applied")
-    planned = factories.make_run(lab.stack("globex"), "planned", planned_at=timezone.now())
-    masked = zstandard.compress(b'{"resource_changes": []}')
-    Plan.objects.create(run=planned, digest="d" * 64, masked_json=masked, view={})
+    planned = planned_run(lab.stack("globex"))
     version = StateVersion(
         stack=stack, moment="after_apply", serial=3, lineage="x", digest="d", size=9
     )
@@ -81,6 +87,7 @@ def seed(lab: Lab) -> dict[str, Any]:
         "operations": {
             "get_plan": {"run_id": planned.public_id},
             "archive_tenant": {"tenant_id": spare.public_id},
+            "unpin_component": {"tenant_id": lab.acme.public_id},
             "list_hosts": {"stack_id": own.stack.public_id},
             "add_host": {"stack_id": own.stack.public_id},
             "get_inventory": {"stack_id": own.stack.public_id},
@@ -102,7 +109,7 @@ def _people_and_notices(lab: Lab) -> dict[str, Any]:
     delivery = make_delivery("test", {}, timezone.now(), channel=channel)
     delivery.save()
     Approval.objects.create(
-        run=factories.make_run(lab.stack(), "planned"), digest="d", risks=["destroy"],
+        run=planned_run(lab.stack()), digest="d", risks=["destroy"],
         asked_by_id="usr_alice", asked_by="Alice",
     )  # fmt: skip
     grant = StandingGrant.objects.create(

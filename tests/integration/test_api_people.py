@@ -68,6 +68,9 @@ def test_a_token_makes_no_superuser_and_changes_none(admin):
     assert wrong.status_code == 422
     reset = admin("post", f"people/{root.public_id}/second-factor/reset", {"reason": "r"})
     assert reset.status_code == 403
+    eve = factories.make_user("eve")
+    address = admin("patch", f"people/{eve.public_id}", {"email": "mallory@example.com"})
+    assert address.status_code == 422, "who has the address can open the account"
 
 
 def test_a_group_gets_members_and_a_role(admin):
