@@ -44,6 +44,8 @@ LIMITS = {
     "list_queries_growth": Limit("queries", 0),
     "api_tenants_page_p95_ms": Limit("ms", 50),
     "api_token_check_ms": Limit("ms", 1),
+    "audit_seal_rows_s": Limit("rows/s", 2000, is_floor=True),
+    "audit_verify_rows_s": Limit("rows/s", 2000, is_floor=True),
     "log_page_ms": Limit("ms", 1000),
     "log_tab_mb": Limit("MB", 300),
     "faults_lost_lines": Limit("lines", 0),

@@ -139,9 +139,8 @@ def record(
 
     `target` is a model instance or a Target; a Run or Stack is filed under its tenant, shared
     environment and region, anything else under `place` when that is given. `approver` is who
-    said yes as the second person, or granted it beforehand; `plan_digest` is of the plan that it
-    is about. Values of secrets must not be in before or after:
-    services pass "changed".
+    said yes as the second person, or granted it beforehand. Values of secrets must not be in before
+    or after: services pass "changed".
     """
     if action not in ACTIONS:
         raise KeyError(f"unknown audit action {action}")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bench.measures import (
     api,
+    audit,
     burst,
     clicks,
     fanout,
@@ -39,6 +40,7 @@ ALL: dict[str, tuple[Callable[[Rig], None], tuple[str, ...]]] = {
     )),
     "lists": (lists.measure, ("list_p95_ms", "list_queries_growth")),
     "api": (api.measure, ("api_tenants_page_p95_ms", "api_token_check_ms")),
+    "audit": (audit.measure, ("audit_seal_rows_s", "audit_verify_rows_s")),
 }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ _, text = tokens.create_token(
 found = []
 for number in range(550):
     begun = time.perf_counter()
-    rates.refuse_full("refused-token", "bench", settings.API_RATE_REFUSED)
+    rates.refuse_full("refused-address", "bench", settings.API_RATE_REFUSED)
     tokens.owner_of(text, "127.0.0.1")
     rates.count("token", "bench", 10**6)
     if number >= 50:

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -20,7 +19,7 @@ from deployments.errors import (
     PlanUnread,
     TypedNameWrong,
 )
-from deployments.models import Plan, Run
+from deployments.models import Approval, Plan, Run
 from deployments.runstatus import AT_WORK, RunStatus
 from deployments.services.approvalerrors import ApproverConfirms
 from deployments.services.foureyes import approver_of, still_missing, told
@@ -68,17 +67,18 @@ def confirm_run(
             if held is not None and held.decided_by_id in actor.persons:
                 raise ApproverConfirms(by=run.actor_name)
         if refusal is None:
-            more = {"approver": approver_of(run, held), "plan_digest": digest}
-            _accept(actor, run, comment, after={"plan_digest": digest, **told(run, held)}, **more)
+            _accept(actor, run, comment, digest, held)
     if refusal is not None:
         raise refusal
     return run
 
 
-def _accept(actor: Actor, run: Run, comment: str, **told: Any) -> None:
+def _accept(actor: Actor, run: Run, comment: str, digest: str, held: Approval | None) -> None:
     advance(run, S.APPLY_QUEUED, actor=actor, comment=comment, confirmed_by=actor.name)
     Run.objects.filter(pk=run.pk).update(comment=comment)
-    audit.record(actor.because(comment), "run.confirm", run, **told)
+    after = {"plan_digest": digest, **told(run, held)}
+    more = {"approver": approver_of(run, held), "plan_digest": digest}
+    audit.record(actor.because(comment), "run.confirm", run, after=after, **more)
     transaction.on_commit(partial(doorbell.ring_run, run))
 
 

@@ -123,17 +123,14 @@ def grant(
     """Let service accounts create and destroy ephemeral stacks alone, until a day.
 
     Over one stack, or over those of a blueprint in a shared environment. For people who may
-    approve there; it gives no role: the accounts need one that covers the stack. It counts for no
-    stack whose end the granter set, and for no account or token that the granter made.
+    approve there; it gives no role: the accounts need one that covers the stack. It counts neither
+    for stacks whose end the granter set nor for accounts and tokens that the granter made.
     """
     place = stack or environment
     _require_granter(actor, place, reason)
     _require_ahead(ends_at)
-    if not accounts or any(not one.is_service or not one.is_active for one in accounts):
-        raise NotServiceAccounts()
-    _require_nothing_lost(stack, blueprint)
-    if stack is not None and actor.persons.intersection(stack.end_set_by):
-        raise EndSetByYou(stack=stack)
+    _require_accounts(accounts)
+    _require_nothing_lost(actor, stack, blueprint)
     with transaction.atomic():
         made = StandingGrant.objects.create(
             region=place.region,
@@ -148,8 +145,8 @@ def grant(
             granted_by=actor.name,
         )
         made.accounts.set(accounts)
-        after = _granted(made, accounts)
-        audit.record(actor.because(reason), "grant.create", made, after=after, place=place)
+        said, after = actor.because(reason), _granted(made, accounts)
+        audit.record(said, "grant.create", made, after=after, place=place)
     return made
 
 
@@ -159,6 +156,11 @@ def _require_granter(actor: Actor, place: Any, reason: str) -> None:
     access.require(actor, "approve", place)
     if not reason.strip():
         raise ReasonMissing()
+
+
+def _require_accounts(accounts: list[User]) -> None:
+    if not accounts or any(not one.is_service or not one.is_active for one in accounts):
+        raise NotServiceAccounts()
 
 
 def _granted(made: StandingGrant, accounts: list[User]) -> dict[str, Any]:
@@ -171,11 +173,13 @@ def _granted(made: StandingGrant, accounts: list[User]) -> dict[str, Any]:
     }
 
 
-def _require_nothing_lost(stack: Stack | None, blueprint: str) -> None:
-    """Refuse a grant where data could be lost by it."""
+def _require_nothing_lost(actor: Actor, stack: Stack | None, blueprint: str) -> None:
+    """Refuse a grant where data could be lost by it, or over an end that the granter set."""
     if stack is not None:
         if not stack.is_ephemeral:
             raise NotEphemeral(stack=stack)
+        if actor.persons.intersection(stack.end_set_by):
+            raise EndSetByYou(stack=stack)
         held = holds_data(stack)
     else:
         held = blueprints.load(blueprint).kinds["tenant"].holds_data

@@ -286,12 +286,12 @@ def test_pages_set_an_end_grant_and_revoke(stack, erin, otto, robot, client):
     tenant = reverse("tenant", args=[Tenant.objects.get().public_id])
     assert "It stands for a while only." in client.get(tenant).content.decode()
     client.force_login(erin)
-    form = {"stack": stack.pk, "accounts": [robot.pk], "may_destroy": "on", "ends": day,
-            "reason": "=nightly"}  # fmt: skip
+    form = {"stack": stack.pk, "accounts": [robot.pk], "may_destroy": "on", "may_create": "on",
+            "ends": day, "reason": "=nightly"}  # fmt: skip
     assert client.post(reverse("grant_new"), form).status_code == 302
     made = StandingGrant.objects.get()
     listed = client.get(reverse("grants")).content.decode()
-    assert "robot" in listed and "demo" in listed
+    assert "robot" in listed and "demo" in listed and "create, destroy" in listed
     assert "'=nightly" in client.get(reverse("grants") + "?format=csv").content.decode()
     answer = client.post(reverse("grant_revoke", args=[made.public_id]), {"reason": ""})
     made.refresh_from_db()
