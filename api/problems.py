@@ -29,6 +29,8 @@ from api.errors import (
     ValuesRefused,
 )
 from omlsaas.lib.refusals import Refusal
+from tenants import audit
+from tenants.actors import from_request
 
 MEDIA_TYPE = "application/problem+json"
 logger = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ STATUS = {
     "NotSignedIn": 401,
     "TokenRefused": 401,
     "NotAllowed": 403,
+    "TokenGivesLess": 403,
     "OnlySuperuser": 403,
     "NothingHere": 404,
     "UnknownStack": 404,
@@ -98,10 +101,19 @@ def problem(
 def answer(request: HttpRequest, error: Exception) -> HttpResponse:
     """Return what a raised error is as a problem; a fault of ours is logged and told neutrally."""
     refusal, errors = _refusal_of(error)
+    if isinstance(error, Refusal) and STATUS.get(refusal.code) == 403:
+        # Pages ask for the right before; what a service refuses deeper down is kept here.
+        _keep(request, refusal)
     if refusal is not None:
         return problem(request, refusal, errors)
     logger.exception("request %s failed", getattr(request, "id", ""), exc_info=error)
     return problem(request, InternalError(request=getattr(request, "id", "")))
+
+
+def _keep(request: HttpRequest, refusal: Refusal) -> None:
+    if request.user.is_authenticated:
+        actor, told = from_request(request), {**refusal.to_json(), "path": request.path[:200]}
+        audit.record(actor, "refused", request.user, after=told, is_refused=True)
 
 
 def _refusal_of(error: Exception) -> tuple[Refusal | None, dict[str, str] | None]:

@@ -238,7 +238,8 @@ def _note(delivery: Delivery, error: Refusal | None, code: int, ms: int) -> bool
         wait = delivery.next_at = now + timedelta(seconds=wait_s(delivery.attempts, error))
     with transaction.atomic():
         delivery.save()
-        if delivery.channel_id:
+        if delivery.channel_id and not isinstance(error, NotForThem):
+            # Its receiver was not asked then: nothing is known of it.
             _note_channel(delivery.channel_id, told.get("error"), wait, now)
     return wait is None
 

@@ -98,6 +98,24 @@ class OnlySuperuser(Refusal):
     message = _("%(name)s: only a superuser may change a superuser or make one.")
 
 
+class OwnFactors(Refusal):
+    """Nobody takes their own second factors away unproved, or by a program that acts for them."""
+
+    message = _(
+        "These are your own second factors: remove them on your profile, where you prove first "
+        "that it is you. When you have lost them, another admin resets them."
+    )
+
+
+class TokenGivesLess(Refusal):
+    """A token gives nobody more than it may do itself."""
+
+    message = _(
+        "This token may not %(kinds)s, so it gives nobody a role or group that may. Do it in the "
+        "portal, or with a token of more kinds of action."
+    )
+
+
 class RoleHeldAlready(Refusal):
     """The same role over the same scope exists."""
 

@@ -159,18 +159,17 @@ def _take_variable(found: Import, stack: Stack, kind: Kind, old: str, value: Any
         text = _("It is a template. Give the value that it stands for.")
         found.left.append(Left(old, text))
     elif variable.sensitive:
-        _take_secret(found, stack, kind, old, name, value)
+        _take_secret(found, kind, old, name, value)
     else:
         _take_plain(found, stack, variable, old, value)
 
 
-def _take_secret(found: Import, stack: Stack, kind: Kind, old: str, name: str, value: Any) -> None:
+def _take_secret(found: Import, kind: Kind, old: str, name: str, value: Any) -> None:
     text = value if isinstance(value, str) else ""
     if problems := blueprints.judge_secret(kind, name, text):
         found.left.append(Left(old, problems[name]))
-    elif secrets_.values(stack).get(name) == text:
-        found.same.append(name)
     else:
+        # Whether it is the one that is set already is not told: whoever asks might be guessing.
         found.secrets[name] = text
         found.secrets_taken.append(Taken(old, name))
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from tenants import access, audit
 from tenants.actors import Actor
-from tenants.errors import LastAdmin, OnlySuperuser, RoleHeldAlready
+from tenants.errors import LastAdmin, OnlySuperuser, RoleHeldAlready, TokenGivesLess
 from tenants.models import Membership, User
 from tenants.models.access import Role
 
@@ -59,6 +59,8 @@ def create_user(
     Raises ValidationError for values that break a rule, with the field's name.
     """
     access.require(actor, "admin")
+    groups = list(groups)
+    require_gift(actor, groups=groups)
     _known(fields)
     user = User(username=username, **fields)
     _note_maker(actor, user)
@@ -90,6 +92,8 @@ def change_user(
     Raises ValidationError with the field's name, LastAdmin and OnlySuperuser.
     """
     access.require(actor, "admin")
+    groups = None if groups is None else list(groups)
+    require_gift(actor, groups=groups or ())
     _known(fields)
     with _somebody_in_charge(user):
         row = User.objects.select_for_update().get(pk=user.pk)
@@ -118,6 +122,8 @@ def change_group(
     """Make a group, or change its name and who belongs to it. `members` None leaves them."""
     access.require(actor, "admin")
     row = group if group is not None and group.pk else Group()
+    if row.pk and members is not None:
+        require_gift(actor, groups=[row])
     with _somebody_in_charge(actor.user):
         is_new = row.pk is None
         before = {} if is_new else _group(Group.objects.select_for_update().get(pk=row.pk))
@@ -161,6 +167,20 @@ def follow_groups(
     return gained, lost
 
 
+def require_gift(actor: Actor, roles: Iterable[str] = (), groups: Iterable[Group] = ()) -> None:
+    """Raise TokenGivesLess when a token would give more than it may do itself.
+
+    Whoever gets a role or a place in a group keeps it when the token is gone.
+    """
+    if actor.limits is None:
+        return
+    held = Membership.objects.filter(group__in=list(groups)).values_list("role", flat=True)
+    given = {kind for role in (*roles, *held) for kind in access.GRANTS.get(role, ())}
+    if more := given - actor.limits.kinds:
+        kinds = ", ".join(str(access.KINDS[kind]) for kind in access.KINDS if kind in more)
+        raise TokenGivesLess(kinds=kinds)
+
+
 def grant_role(
     actor: Actor,
     *,
@@ -175,6 +195,7 @@ def grant_role(
     when there is not exactly one holder and one scope, and RoleHeldAlready.
     """
     access.require(actor, "admin")
+    require_gift(actor, [role])
     row = Membership(user=user, group=group, role=role, **scope)
     with transaction.atomic():
         row.clean_fields()
@@ -215,7 +236,8 @@ def _somebody_in_charge(about: Any) -> Iterator[None]:
 def _note_maker(actor: Actor, user: User) -> None:
     """Keep which person made a service account: author and approver are told apart by it."""
     if user.is_service and not user.made_by_id and actor.user is not None:
-        user.made_by_id = actor.id
+        # A service account acts for whoever made its token, or itself.
+        user.made_by_id = actor.behind[0] if actor.kind == "service" and actor.behind else actor.id
 
 
 def _known(fields: dict[str, Any]) -> None:

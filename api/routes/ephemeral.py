@@ -17,8 +17,9 @@ from deployments import services
 from deployments.approvalfilters import GrantFilter
 from deployments.models import StandingGrant
 from deployments.views.doors import find, may_anywhere, require
+from tenants import access
 from tenants.actors import from_request
-from tenants.models import SharedEnvironment, Stack, User
+from tenants.models import SharedEnvironment, Stack
 
 router = Router(tags=["ephemeral stacks"])
 
@@ -118,7 +119,7 @@ def set_end(request: HttpRequest, stack_id: Id, asked: NewEnd):
     """Make a stack ephemeral, or give it another end: then its destroy is queued."""
     stack = _stack(request, stack_id)
     require(request, "destroy", stack)
-    people = User.objects.filter(is_active=True, is_service=False)
+    people = access.people_over(stack)
     data = asked.model_dump() | {"kept_by": chosen(people, "kept_by", asked.kept_by)}
     services.set_end(from_request(request), stack, **data)
     return _end(_stack(request, stack_id))
@@ -156,7 +157,8 @@ def create_grant(request: HttpRequest, asked: NewGrant, response: HttpResponse):
         raise wrong(body="Name one stack, or a shared environment together with a blueprint.")
     if not (asked.may_create or asked.may_destroy):
         raise wrong(body="Say what they may do: create, destroy or both.")
-    accounts = list(User.objects.filter(public_id__in=asked.accounts, is_service=True))
+    near = access.accounts_around(request.user, "approve")
+    accounts = list(near.filter(public_id__in=asked.accounts))
     if len(accounts) != len(set(asked.accounts)):
         raise wrong(accounts="Name service accounts by their ids.")
     row = services.grant(

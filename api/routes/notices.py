@@ -18,7 +18,9 @@ from notices.events import EVENTS, tell
 from notices.filters import ChannelFilter, DeliveryFilter, NoticeFilter
 from notices.forms import ChannelForm, SubscriptionForm
 from notices.models import Channel, ChannelKind, Delivery, DeliveryStatus, Notice, Subscription
+from tenants.access import KINDS
 from tenants.actors import from_request
+from tenants.errors import NotAllowed
 from tenants.models import Region
 
 router = Router(tags=["notices"])
@@ -224,16 +226,23 @@ def _delivery(row: Delivery) -> dict[str, Any]:
 
 
 # -- one's own -------------------------------------------------------------------------------
+def _require_more_than_looking(request: HttpRequest) -> None:
+    """Raise NotAllowed for a token that may see and do nothing else."""
+    if request.user.limits is not None and request.user.limits.kinds <= {"view"}:
+        raise NotAllowed(actor=request.user.display_name, target="omlsaas", kind=KINDS["change"])
+
+
 @router.get("/inbox", response=Notices)
 def list_notices(request: HttpRequest, query: Query[query_of(NoticeFilter)]):
     """Your own notices, the newest first."""
-    rows = Notice.objects.filter(user=request.user)
+    rows = Notice.objects.visible_to(request.user)
     return page(request, query, rows, ("-pk",), _notice)
 
 
 @router.post("/inbox/read", response=Marked)
 def mark_notices(request: HttpRequest, asked: Marking):
     """Mark your own notices as read, or as unread again."""
+    _require_more_than_looking(request)
     return {"count": services.mark_read(request.user, asked.notices, on=asked.on)}
 
 
@@ -248,6 +257,7 @@ def list_subscriptions(request: HttpRequest):
 @router.post("/subscriptions", response={201: SubscriptionShape})
 def subscribe(request: HttpRequest, asked: OwnListening, response: HttpResponse):
     """Listen to events over what you may see."""
+    _require_more_than_looking(request)
     chosen_ = cleaned(SubscriptionForm(asked.model_dump(), user=request.user), "chosen")
     row = services.subscribe(from_request(request), request.user, **chosen_)
     made_at(response, "get_subscription", row.public_id)
@@ -273,6 +283,7 @@ def get_subscription(request: HttpRequest, subscription_id: Id):
 @router.delete("/subscriptions/{subscription_id}", response={204: None})
 def end_subscription(request: HttpRequest, subscription_id: Id):
     """End a subscription: your own, or as an admin one of a channel."""
+    _require_more_than_looking(request)
     services.unsubscribe(from_request(request), _held(request, subscription_id))
 
 

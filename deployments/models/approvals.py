@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from deployments.models.runs import Run
 from tenants.models import SharedEnvironment, Stack, User
 from tenants.models.archive import public_id
-from tenants.querysets import RegionScoped
+from tenants.querysets import RegionScoped, Scopes
 
 
 class Risk(models.TextChoices):
@@ -153,6 +153,15 @@ class GrantQuerySet(RegionScoped):
         "shared_environment": "shared_environment_id",
         "tenant": "stack__tenant_id",
     }
+
+    def within(self, scopes: Scopes) -> "GrantQuerySet":
+        """Return the rows that these scopes cover: one stack's grant lies in its environment."""
+        if scopes.everything:
+            return self
+        found = models.Q(stack__parent_environment_id__in=scopes.shared_environment_ids)
+        for kind, path in self.scope_paths.items():
+            found |= models.Q(**{f"{path}__in": getattr(scopes, f"{kind}_ids")})
+        return self.filter(found)
 
 
 class StandingGrant(models.Model):

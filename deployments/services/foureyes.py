@@ -104,12 +104,19 @@ def digest_of(run: Run) -> str:
     """Return what an approval is bound to: the plan, or all that the request says.
 
     That is with the files of the blueprint, as they were when it was queued: its actions and
-    playbooks say what is done.
+    playbooks say what is done; and with the hosts that it would be done on.
     """
     if has_plan(run):
         return Plan.objects.filter(run=run).values_list("digest", flat=True).first() or ""
     asked = [run.public_id, run.action, run.steps_wanted, run.params, run.point, run.inputs_digest]
-    return canonical_digest([*asked, run.blueprint_digest])
+    return canonical_digest([*asked, run.blueprint_digest, *_machines(run)])
+
+
+def _machines(run: Run) -> list[list[Any]]:
+    """Return which hosts would be acted on, and by which keys they are known."""
+    columns = ("public_id", "name", "role", "address", "port", "host_key")
+    rows = run.stack.hosts.living().order_by("pk").values_list(*columns)
+    return [list(row) for row in rows]
 
 
 def persons_of(run: Run) -> frozenset[str]:
@@ -245,7 +252,9 @@ def lapsed(run: Run) -> ApprovalLapsed | None:
     if (refusal := moved(run)) is not None:
         return refusal
     if holding(run, digest_of(run)) is None:
-        return ApprovalLapsed(why="it has run out, or the approver lost the role")
+        return ApprovalLapsed(
+            why="it has run out, hosts were changed, or the approver lost the role"
+        )
     return None
 
 

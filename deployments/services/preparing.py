@@ -1,9 +1,11 @@
 """What every new run needs, whatever it does: its request, its place, the portal's own steps."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from deployments.errors import RequestReused
 from deployments.models import Run
@@ -26,6 +28,12 @@ def repeated(actor: Actor, request_key: str | None, digest: str) -> Run | None:
     if first.request_digest != digest or timezone.now() - first.created_at > REPEAT_FOR:
         raise RequestReused(run=first, run_id=first.public_id)
     return first
+
+
+def marks_of(new_secrets: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return secrets as a request's digest holds them: another value is another request."""
+    found = ((name, salted_hmac("request", text).hexdigest()) for name, text in new_secrets.items())
+    return sorted(found)
 
 
 def refuse_archived(stack: Stack) -> None:

@@ -35,7 +35,12 @@ from deployments.services.hosts import (
 from deployments.services.lifecycle import next_number, refresh_condition
 from deployments.services.params import check_params
 from deployments.services.points import return_to_point
-from deployments.services.preparing import refuse_archived, repeated, with_providers
+from deployments.services.preparing import (
+    marks_of,
+    refuse_archived,
+    repeated,
+    with_providers,
+)
 from omlsaas.lib.refusals import Refusal, sentence
 from tenants import access, audit, blueprints, secrets
 from tenants import services as tenants_services
@@ -94,7 +99,7 @@ def queue_run(  # long: its keyword-only signature alone takes fourteen lines
     """
     found = find_action(stack, action)
     access.require(actor, found.kind, stack)
-    content = [stack.public_id, action, reason, inputs or {}, sorted(new_secrets or {})]
+    content = [stack.public_id, action, reason, inputs or {}, marks_of(new_secrets or {})]
     more = [part for part in (params, steps) if part]
     digest = canonical_digest([*content, *more])
     with transaction.atomic():

@@ -16,6 +16,8 @@ def client_address(meta: Mapping[str, str]) -> str | None:
         chain = [*meta.get("HTTP_X_FORWARDED_FOR", "").split(","), *chain]
         chain = chain[-(settings.TRUSTED_PROXIES + 1) :]
     try:
-        return str(ipaddress.ip_address(chain[0].strip()))
+        found = ipaddress.ip_address(chain[0].strip())
     except ValueError:
         return None
+    # A socket for both families tells an IPv4 client so: https://www.rfc-editor.org/rfc/rfc4291
+    return str(getattr(found, "ipv4_mapped", None) or found)

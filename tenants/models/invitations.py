@@ -40,6 +40,8 @@ class Invitation(models.Model):
     invited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="invitations", null=True
     )
+    # The token that it was made with: a link does not outlive it.
+    by_token = models.CharField(max_length=64, blank=True, default="", editable=False)
     accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True)
     accepted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="accepted_invitations", null=True

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants import access, audit, secrets
 from tenants.actors import Actor
-from tenants.errors import OnlySuperuser
+from tenants.errors import OnlySuperuser, OwnFactors
 from tenants.models import User
 from tenants.querysets import user_scopes
 from tenants.signin import sessions
@@ -57,11 +57,13 @@ def is_held(user: User, session: Any) -> bool:
 def reset(actor: Actor, user: User) -> int:
     """Take all second factors and sessions of a user away; returns how many factors there were.
 
-    For a lost device: whoever holds it must not go on in a session either. Raises NotAllowed and
-    OnlySuperuser.
+    For a lost device: whoever holds it must not go on in a session either. Raises NotAllowed,
+    OnlySuperuser, and OwnFactors for one's own: those go where one proves first who one is.
     """
     access.require(actor, "admin")
     require_rank(actor, user)
+    if user.public_id in actor.persons:
+        raise OwnFactors()
     with transaction.atomic():
         rows = Authenticator.objects.filter(user=user)
         kinds = sorted(rows.values_list("type", flat=True))

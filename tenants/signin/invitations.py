@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from tenants import access, actors, audit, people
 from tenants.actors import Actor
 from tenants.errors import InvitationOver, InvitationUnusable, InvitedAlready
-from tenants.models import Invitation, Region, SharedEnvironment, Tenant, User
+from tenants.models import ApiToken, Invitation, Region, SharedEnvironment, Tenant, User
 
 SCOPES = {"region": Region, "shared_environment": SharedEnvironment, "tenant": Tenant}
 
@@ -37,14 +37,17 @@ def create(
     """Invite an address; returns the invitation and its secret, which is nowhere else.
 
     `role` is held over everything, or over the Region, SharedEnvironment or Tenant `over`. Raises
-    InvitedAlready.
+    InvitedAlready, and TokenGivesLess.
     """
     access.require(actor, "admin")
+    groups = list(groups)
+    people.require_gift(actor, [role] if role else [], groups)
     if User.objects.filter(email__iexact=email).exists():
         why = _("somebody has this address already. Give them their roles in the administration.")
         raise InvitedAlready(email=email, why=why)
     secret = random.token_urlsafe(32)
     row = Invitation(email=email, note=note, invited_by=actor.user, token_hash=_hash(secret))
+    row.by_token = actor.token_id
     row.expires_at = _expiry()
     row.roles = [_role(role, over)] if role else []
     try:
@@ -66,8 +69,9 @@ def renew(actor: Actor, invitation: Invitation) -> tuple[Invitation, str]:
         row = _locked(invitation)
         row.token_hash, row.expires_at, row.sent_at = _hash(secret), _expiry(), None
         # Whoever sends it anew answers for it.
-        row.invited_by = actor.user
-        row.save(update_fields=["token_hash", "expires_at", "sent_at", "invited_by"])
+        row.invited_by, row.by_token = actor.user, actor.token_id
+        people.require_gift(actor, [one["role"] for one in row.roles], row.groups.all())
+        row.save(update_fields=["token_hash", "expires_at", "sent_at", "invited_by", "by_token"])
         audit.record(actor, "invitation.resend", row, after={"expires": row.expires_at.isoformat()})
     return row, secret
 
@@ -135,6 +139,10 @@ def accept(secret: str, *, ip: str | None, request_id: str, **fields: Any) -> Us
 def _stands(row: Invitation) -> bool:
     """Tell whether the one who invited may still do so: a link must not outlive their rights."""
     by = row.invited_by
+    if row.by_token:
+        token = ApiToken.objects.filter(public_id=row.by_token).first()
+        if token is None or not token.is_valid:
+            return False
     return by is not None and by.is_active and access.user_can(by, "admin")
 
 

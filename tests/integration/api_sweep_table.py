@@ -212,12 +212,12 @@ ROUTES |= {
                      "reason": "r"},
     ),
     "keep_stack": Route(404, 403, 200, 200, 404, WHY),
-    # Its stack has no end.
+    # Its stack has no end, and to the approver the account is a stranger.
     "create_grant": Route(
         403, 403, 403, 409, 403,
         lambda ids: {"stack": ids["stack_id"], "accounts": [ids["service_id"]],
                      "may_destroy": True, "ends_at": NEXT_YEAR, "reason": "r"},
-        approver=409,
+        approver=422,
     ),
     "get_grant": Route(404, 200, 200, 200, 404),
     "revoke_grant": Route(404, 403, 403, 200, 404, WHY, approver=200),

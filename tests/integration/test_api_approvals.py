@@ -83,12 +83,14 @@ def ahead(**more: int) -> str:
     return (timezone.now() + timedelta(**more)).isoformat()
 
 
-def test_a_stack_gets_an_end_a_grant_and_stands_on(admin, plain):
-    keeper = factories.make_user("kim")
+def test_a_stack_gets_an_end_a_grant_and_stands_on(admin, operator, plain):
+    keeper = factories.make_user("kim", role="viewer", over=plain.region)
     path = f"stacks/{plain.public_id}/end"
     body = {"purpose": "a demo", "kept_by": keeper.public_id, "expires_at": ahead(days=3),
             "reason": "r"}  # fmt: skip
-    done = admin("put", path, body)
+    far = factories.make_user("far")
+    assert admin("put", path, body | {"kept_by": far.public_id}).status_code == 422
+    done = operator("put", path, body)
     assert done.status_code == 200, done.content
     assert done.json()["kept_by"] == keeper.public_id == admin("get", path).json()["kept_by"]
     ci = User.objects.create(username="ci", email="ci@example.com", is_service=True)

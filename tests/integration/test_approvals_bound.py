@@ -27,7 +27,7 @@ from deployments.steps import playbooks
 from deployments.work import Work
 from tenants import blueprints
 from tenants.errors import NotAllowed
-from tenants.models import AuditEntry, Membership, Stack
+from tenants.models import AuditEntry, Host, Membership, Stack
 from tests.factories import make_user, with_four_eyes
 from tests.integration.second_persons import (
     WHY,
@@ -158,6 +158,22 @@ def test_a_worker_refuses_what_lapsed(worker, acme, alice, erin):
     worker.work(run.public_id)
     run.refresh_from_db()
     assert (run.status, run.error["code"]) == (S.ERRORED, "ApprovalLapsed")
+
+
+def test_hosts_changed_after_the_yes_are_not_acted_on(acme, alice, erin):
+    host = Host.objects.create(stack=acme, name="app-1", role="app", address="192.0.2.7")
+    run = forced_lock(acme, alice)
+    shown = digest_of(run)
+    Host.objects.create(stack=acme, name="app-2", role="app", address="192.0.2.8")
+    with pytest.raises(ApprovalDiffers):
+        approve_run(actor(erin), run, reason=WHY, digest=shown)
+    Host.objects.filter(name="app-2").delete()
+    approve_run(actor(erin), run, reason=WHY, digest=shown)
+    admit_waiting(acme.region_id)
+    run = Run.objects.with_stack().get(pk=run.pk)
+    assert lapsed(run) is None
+    Host.objects.filter(pk=host.pk).update(host_key="ssh-ed25519 another")
+    assert "hosts were changed" in str(lapsed(run))
 
 
 # -- the files of the blueprint ----------------------------------------------------------------

@@ -168,6 +168,14 @@ def test_the_same_key_with_other_content_is_refused(lab):
         lab.queue("plan", request_key="abc")
 
 
+def test_the_same_key_with_another_secret_is_refused(lab):
+    lab.queue(request_key="abc", new_secrets={"admin_password": "first-long-word"})
+    assert lab.queue(request_key="abc", new_secrets={"admin_password": "first-long-word"})
+    with pytest.raises(RequestReused):
+        lab.queue(request_key="abc", new_secrets={"admin_password": "other-long-word"})
+    assert "long-word" not in Run.objects.get().request_digest
+
+
 def test_a_request_key_counts_per_actor(lab):
     lab.queue(request_key="abc")
     other = actors.system("other")
