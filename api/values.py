@@ -46,6 +46,18 @@ def _storable(value: Any, depth: int = 0) -> Any:
     return value
 
 
+def _said_truth(value: Any) -> Any:
+    if not isinstance(value, bool | None):
+        raise ValueError("Write true or false.")
+    return value
+
+
+def _said_number(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        raise ValueError("Write a whole number.")
+    return value
+
+
 def _kept_moment(value: datetime) -> datetime:
     """Return a moment in UTC. Raises ValueError for one that the database cannot hold."""
     try:
@@ -73,6 +85,9 @@ Reason = Annotated[
     str, Field(min_length=1, max_length=500, pattern=r"^[^\u0000]*[^\s\u0000][^\u0000]*$")
 ]
 Labels = Annotated[dict[Line, Line], Field(max_length=100)]
+# In a body only what JSON itself calls so: neither 0 nor "yes", neither "5" nor true.
+Truth = Annotated[bool, BeforeValidator(_said_truth)]
+Whole = Annotated[int, BeforeValidator(_said_number)]
 Json = Annotated[JsonValue, AfterValidator(_storable)]
 Values = Annotated[dict[Name, Json], Field(max_length=500)]
 Secrets = Annotated[dict[Name, Annotated[str, Field(max_length=20_000, pattern=PATTERN)]],

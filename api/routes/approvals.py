@@ -11,7 +11,7 @@ from api import shapes
 from api.paging import Page, page, query_of
 from api.routes.places import Id
 from api.routes.runs import to_decide, whole
-from api.values import Asked, Name, Reason, Shape
+from api.values import Asked, Name, Reason, Shape, Whole
 from deployments import services
 from deployments.approvalfilters import ApprovalFilter
 from deployments.models import Approval, ApprovalPolicy
@@ -78,7 +78,7 @@ class NewPolicy(Asked):
 
     risks: Risks
     exempt_accounts: Annotated[list[Name], Field(max_length=100)] = Field(default_factory=list)
-    valid_minutes: Annotated[int, Field(ge=1, le=LONGEST_MINUTES)]
+    valid_minutes: Annotated[Whole, Field(ge=1, le=LONGEST_MINUTES)]
     reason: Reason
 
 

@@ -12,7 +12,7 @@ from api.doors import chosen, made_at, wrong
 from api.paging import Page, page, query_of
 from api.routes.places import Archiving, Id
 from api.routes.stacks import RELATED
-from api.values import Asked, Moment, Name, Reason, Shape
+from api.values import Asked, Moment, Name, Reason, Shape, Truth
 from deployments import services
 from deployments.approvalfilters import GrantFilter
 from deployments.models import StandingGrant
@@ -73,8 +73,8 @@ class NewGrant(Asked):
     environment: Name | None = None
     blueprint: Annotated[str, Field(max_length=64)] = ""
     accounts: Annotated[list[Name], Field(min_length=1, max_length=100)]
-    may_create: bool = False
-    may_destroy: bool = False
+    may_create: Truth = False
+    may_destroy: Truth = False
     ends_at: Moment
     reason: Reason
 

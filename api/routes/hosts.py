@@ -12,7 +12,7 @@ from api.filters import HostFilter
 from api.paging import Page, page, query_of
 from api.routes.places import Archiving, Id
 from api.routes.tenants import kind_of
-from api.values import Asked, Shape
+from api.values import Asked, Shape, Truth, Whole
 from deployments.views.doors import find, require
 from deployments.views.hosts import MAX_INVENTORY_BYTES, RELATED
 from tenants import audit, hosts, inventory, inventoryimport
@@ -22,7 +22,7 @@ from tenants.effective import effective_inputs
 from tenants.models import Host, Stack
 
 router = Router(tags=["hosts"])
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[Whole, Field(ge=1, le=65535)]
 Key = Annotated[str, Field(max_length=20_000, json_schema_extra={"writeOnly": True})]
 LongName = Annotated[str, Field(max_length=255)]
 User = Annotated[str, Field(max_length=32)]
@@ -90,7 +90,7 @@ class Inventory(Asked):
     """An `inventory.yml` of another tool: hosts, and variables that the blueprint knows."""
 
     inventory: Annotated[str, Field(min_length=1, max_length=MAX_INVENTORY_BYTES)]
-    is_dry_run: bool = Field(True, description="True only tells what would come.")
+    is_dry_run: Truth = Field(True, description="True only tells what would come.")
 
 
 class FoundHost(Shape):

@@ -11,7 +11,7 @@ from api import shapes
 from api.doors import chosen, known_zone, made_at, wrong
 from api.errors import PreviewDiffers
 from api.routes.tenants import tenant_body
-from api.values import PATTERN, Asked, Labels, Line, Name, Reason, Shape, Values
+from api.values import PATTERN, Asked, Labels, Line, Name, Reason, Shape, Truth, Values
 from deployments import bulkedit
 from deployments.bulkedit import Line as Previewed
 from deployments.bulkedit import Outcome, Wanted
@@ -38,7 +38,7 @@ class ManyChange(Asked):
     )
     labels: Labels = Field(default_factory=dict)
     labels_gone: Annotated[list[Line], Field(max_length=100)] = Field(default_factory=list)
-    has_plan: Annotated[bool, Field(description="Queue a plan-only run for each.")] = False
+    has_plan: Annotated[Truth, Field(description="Queue a plan-only run for each.")] = False
 
 
 class ManyChangeNow(ManyChange):

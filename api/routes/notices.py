@@ -11,7 +11,7 @@ from api import shapes
 from api.doors import chosen, cleaned, made_at
 from api.paging import Page, page, query_of
 from api.routes.places import Archiving, Id
-from api.values import PATTERN, Asked, Name, Shape
+from api.values import PATTERN, Asked, Name, Shape, Truth
 from deployments.views.doors import find, require
 from notices import services
 from notices.events import EVENTS, tell
@@ -52,7 +52,7 @@ class Marking(Asked):
     """Which of one's own notices are read, or unread again; none named: all of them."""
 
     notices: Annotated[list[Name], Field(max_length=MOST_MARKED)] | None = None
-    on: bool = True
+    on: Truth = True
 
 
 class Marked(Shape):
@@ -87,7 +87,7 @@ class Listening(Asked):
 class OwnListening(Listening):
     """The same for oneself, by e-mail, too, if wanted."""
 
-    by_email: bool = False
+    by_email: Truth = False
 
 
 class ChannelShape(Shape):
@@ -132,7 +132,7 @@ class NewChannel(Asked):
     name: Name
     kind: Literal[tuple(ChannelKind.values)]
     url: Url = ""
-    follows_redirects: bool = False
+    follows_redirects: Truth = False
     region: Name | None = None
     table_name: Table = ""
 
@@ -142,7 +142,7 @@ class ChannelChange(Asked):
 
     name: Name | None = None
     url: Url = ""
-    follows_redirects: bool | None = None
+    follows_redirects: Truth | None = None
     region: Name | None = None
     table_name: Table | None = None
 
@@ -150,7 +150,7 @@ class ChannelChange(Asked):
 class ChannelPausing(Asked):
     """Whether nothing is sent over it for now."""
 
-    on: bool
+    on: Truth
 
 
 class DeliveryShape(Shape):

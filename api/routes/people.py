@@ -15,7 +15,7 @@ from api.doors import chosen, known_zone, made_at, wrong
 from api.filters import GroupFilter, PersonFilter, RoleFilter
 from api.paging import Page, page, query_of
 from api.routes.places import Id
-from api.values import PATTERN, Asked, Name, Reason, Shape, Text
+from api.values import PATTERN, Asked, Name, Reason, Shape, Text, Truth
 from deployments.views.doors import find, require
 from tenants import people
 from tenants.actors import from_request
@@ -101,7 +101,7 @@ class NewPerson(Asked):
     first_name: Title = ""
     last_name: Title = ""
     time_zone: Annotated[str, Field(max_length=64)] = "UTC"
-    is_service: bool = False
+    is_service: Truth = False
     groups: GroupNames = Field(default_factory=list)
     reason: Text = ""
 
@@ -115,7 +115,7 @@ class PersonChange(Asked):
     first_name: Title | None = None
     last_name: Title | None = None
     time_zone: Annotated[str, Field(max_length=64)] | None = None
-    is_active: Annotated[bool | None, Field(description="False closes the account.")] = None
+    is_active: Annotated[Truth | None, Field(description="False closes the account.")] = None
     groups: GroupNames | None = None
     reason: Text = ""
 
@@ -142,7 +142,7 @@ class NewRole(Asked):
     user: Name | None = None
     group: Name | None = None
     role: Literal[tuple(Role.values)]
-    everything: bool = False
+    everything: Truth = False
     region: Name | None = None
     environment: Name | None = None
     tenant: Name | None = None

@@ -9,7 +9,7 @@ from pydantic import Field
 from api import dress, shapes
 from api.doors import chosen, cleaned, made_at
 from api.paging import page, query_of
-from api.values import Asked, Labels, Line, LongText, Name, Reason, Text
+from api.values import Asked, Labels, Line, LongText, Name, Reason, Text, Whole
 from deployments import services
 from deployments.cloud.checking import check_region
 from deployments.filters import EnvironmentFilter, RegionFilter, ReleaseFilter
@@ -45,7 +45,7 @@ class NewRegion(Asked):
     conn_str: Annotated[str, Field(max_length=2000, json_schema_extra={"writeOnly": True})] = ""
     instances_remote: Annotated[str, Field(max_length=300)] = ""
     endpoint_url: Line = ""
-    max_runs: Annotated[int, Field(ge=1, le=1000)] = 32
+    max_runs: Annotated[Whole, Field(ge=1, le=1000)] = 32
 
 
 class RegionChange(Asked):
@@ -68,7 +68,7 @@ class RegionChange(Asked):
     ] = ""
     instances_remote: Annotated[str, Field(max_length=300)] | None = None
     endpoint_url: Line | None = None
-    max_runs: Annotated[int, Field(ge=1, le=1000)] | None = None
+    max_runs: Annotated[Whole, Field(ge=1, le=1000)] | None = None
 
 
 class NewEnvironment(Asked):

@@ -16,7 +16,7 @@ from api.paging import page, query_of
 from api.routes.keyed import IdempotencyKey, once
 from api.routes.places import Id
 from api.routes.stacks import RELATED
-from api.values import Asked, Line, Name, Reason, Secrets, Text, Values
+from api.values import Asked, Line, Name, Reason, Secrets, Text, Truth, Values
 from deployments import services
 from deployments.filters import RunFilter
 from deployments.models import Plan, Run
@@ -56,7 +56,7 @@ class Confirming(Asked):
         str, Field(max_length=64, min_length=1, description="`plan_digest` of the run.")
     ]
     has_read: Annotated[
-        bool, Field(description="True says that what is replaced and destroyed was read.")
+        Truth, Field(description="True says that what is replaced and destroyed was read.")
     ] = False
     typed_name: Line = ""
 
@@ -72,13 +72,13 @@ class Retrying(Asked):
 
     reason: Text = ""
     typed_name: Line = ""
-    only_failed: bool = False
+    only_failed: Truth = False
 
 
 class Holding(Asked):
     """Whether log and states are kept from retention."""
 
-    on: bool
+    on: Truth
     reason: Reason
 
 

@@ -13,7 +13,7 @@ from api.paging import page, query_of
 from api.routes.keyed import IdempotencyKey, once
 from api.routes.places import Id
 from api.routes.tenants import kind_of
-from api.values import Asked, Line, Reason, Secrets, Values
+from api.values import Asked, Line, Reason, Secrets, Truth, Values, Whole
 from deployments import services
 from deployments.filters import BackupFilter
 from deployments.models import Backup, StateVersion
@@ -46,8 +46,8 @@ class InputsChange(Asked):
 class StackSettings(Asked):
     """Whether plans are applied without a person's yes."""
 
-    is_auto_apply: bool
-    is_auto_destroy: bool
+    is_auto_apply: Truth
+    is_auto_destroy: Truth
 
 
 class Reviewing(Asked):
@@ -75,7 +75,7 @@ class RollingBack(Asked):
     """Why, and the serial of the state beside which the chosen one was looked at."""
 
     reason: Reason
-    seen_serial: Annotated[int, Field(ge=0, le=2**62)]
+    seen_serial: Annotated[Whole, Field(ge=0, le=2**62)]
 
 
 def _rows(request: HttpRequest):

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from api import shapes
 from api.routes.places import Archiving, Id
-from api.values import PATTERN, Asked, Moment, Shape
+from api.values import PATTERN, Asked, Moment, Shape, Truth
 from deployments import services
 from deployments.models import Maintenance, WorkerHost
 from deployments.views.doors import may_anywhere, require
@@ -25,7 +25,7 @@ router = Router(tags=["workers"])
 class Draining(Asked):
     """Whether a host takes nothing new."""
 
-    on: bool
+    on: Truth
 
 
 class Lost(Shape):
@@ -47,7 +47,7 @@ class Paused(Shape):
 class Pausing(Asked):
     """Pause the fleet with a reason, until `expires_at` or until it is ended."""
 
-    on: bool
+    on: Truth
     reason: Annotated[
         str, Field(max_length=500, pattern=PATTERN, description="Needed to pause.")
     ] = ""

@@ -123,3 +123,12 @@ def test_a_grant_names_accounts_that_the_approver_has_to_do_with(settings, lab):
 def test_an_address_of_both_families_is_the_one_it_stands_for():
     assert client_address({"REMOTE_ADDR": "::ffff:192.0.2.7"}) == "192.0.2.7"
     assert client_address({"REMOTE_ADDR": "2001:db8::1"}) == "2001:db8::1"
+
+
+def test_a_body_says_truth_and_numbers_as_json_does(settings, ada):
+    asks = caller(settings, ada)
+    for on in (0, 1, "yes", "false", [True]):
+        answer = asks("put", "maintenance", {"on": on, "reason": "r"})
+        assert (answer.status_code, list(answer.json()["errors"])) == (422, ["on"]), on
+    assert asks("get", "maintenance").json()["is_on"] is False
+    assert asks("put", "maintenance", {"on": True, "reason": "r"}).json()["is_on"] is True
