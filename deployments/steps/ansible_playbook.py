@@ -22,7 +22,8 @@ PLAYBOOK, CHECK, ASK = "ansible.playbook", "ansible.check", "ansible.ask"
 INSTALLED, REMOVED = "installed", "removed"
 
 
-def _prepare(work: Work, params: Mapping[str, Any]) -> None:
+def prepare(work: Work, params: Mapping[str, Any]) -> None:
+    """Write the playbook's files; the log says which hosts it is for. Raises what `render` does."""
     hosts = playbooks.render(work, params)
     only = params.get("only_hosts")
     hosts = [host for host in hosts if not only or host.name in only]
@@ -102,7 +103,7 @@ def _after_ask(work: Work, params: Mapping[str, Any]) -> None:
 
 
 PREPARE = Piece(
-    "hosts.prepare", gettext_lazy("Prepare the hosts' files"), call=_prepare, error_kind="refused"
+    "hosts.prepare", gettext_lazy("Prepare the hosts' files"), call=prepare, error_kind="refused"
 )
 PARAMS = {"playbook": str, "limit": list, "tags": list, "vars": dict}
 
@@ -124,7 +125,7 @@ register(
             ),
             Piece("hosts.after", gettext_lazy("Keep the outcome"), call=_after, always=True),
         ),
-        params={**PARAMS, "leaves": str, "component": str},
+        params={**PARAMS, "leaves": str, "component": str, "inputs": str},
         risk="changes",
         cancel="one interrupt; tasks in hand end where they are, the stack is to be checked",
         resume="taken up where its supervisor is; never started a second time",

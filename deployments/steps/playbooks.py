@@ -26,6 +26,8 @@ from tenants.models import Host
 ERROR_WORDS = re.compile(r"^\[?ERROR\]?[:!] *(.+(?:\n.+){0,2})", re.M)
 # The group of the hosts that a run is for, when it leaves others alone.
 ONLY = "only_these"
+# A step's `inputs` for a playbook that has to find what runs, not what is wanted.
+APPLIED = "applied"
 TAIL_BYTES = 64 * 1024
 SUMMARY_CHARS = 300
 
@@ -81,6 +83,7 @@ def fill_folder(work: Work) -> None:
 def render(work: Work, params: Mapping[str, Any]) -> list[Host]:
     """Write all that a playbook needs into the run's folder; return the hosts.
 
+    With `inputs: applied` it gets the plain inputs of the last apply; secrets are those of now.
     Raises what `require_hosts` does, AnsibleMissing, PlaybookMissing, InputsMoved, and
     BlueprintChanged.
     """
@@ -95,7 +98,9 @@ def render(work: Work, params: Mapping[str, Any]) -> list[Host]:
     document = inventory.render(hosts, work.kind.hosts, _private(work, place, hosts), only)
     place.write_inventory(document)
     place.write_known_hosts({host.public_id: host.host_key for host in hosts})
-    ansible.write_values(place.variables, work.plain_inputs() | work.render(params.get("vars", {})))
+    inputs = work.applied_inputs() if params.get("inputs") == APPLIED else work.plain_inputs()
+    told = work.render(params.get("vars", {}), inputs=inputs)
+    ansible.write_values(place.variables, inputs | told)
     ansible.write_values(place.secrets, _secrets(work))
     return hosts
 

@@ -5,6 +5,7 @@ import pytest
 from deployments.models import Backup, RestorePoint, Run
 from deployments.runstatus import RunStatus
 from deployments.services import cancel_run
+from tenants import services
 from tenants.models import ComponentPin, Release, Stack
 from tests import sshhosts
 from tests.acceptance.test_hosts import hosted, known, machines, working  # noqa: F401  fixtures
@@ -16,6 +17,7 @@ pytestmark = [
     pytest.mark.skipif(bool(sshhosts.why_not()), reason=sshhosts.why_not()),
 ]
 S = RunStatus
+GREETING = "hello {{ nobody }}"
 
 
 def rows() -> list[tuple]:
@@ -49,6 +51,26 @@ def test_a_backup_that_was_told_is_a_row_and_one_that_was_not_is_an_error(known,
     assert (run.error["code"], run.error_kind) == ("VersionRefused", "refused")
     assert "release r 2.2.1" in run.error_text and "It loses data." in run.error_text
     assert not run.steps.filter(phase="configure").exists()
+
+
+def greeting_of(run: Run) -> str:
+    """Return the input that the run's playbook was given."""
+    told = [note for step in run.steps.all() for note in step.progress.get("notes", ())]
+    return next(note["text"] for note in told if note["about"] == "Greeting")
+
+
+def test_what_runs_is_backed_up_not_what_is_wanted_of_it(known, worker):  # noqa: F811
+    # -- nothing was applied yet: there is nothing but what is wanted
+    assert greeting_of(do(worker, known.queue("backup"))) == GREETING
+    do(worker, known.queue("install"))
+    services.save_inputs(known.actor, known.stack(), {"greeting": "wanted"})
+    runs = [do(worker, known.queue("backup")), do(worker, known.queue("backups"))]
+    params = {"backup": Backup.objects.first().name}
+    runs.append(do(worker, known.queue("restore", params=params)))
+    assert [greeting_of(run) for run in runs] == [GREETING] * 3
+    do(worker, known.queue("change"))
+    services.save_inputs(known.actor, known.stack(), {"greeting": None})
+    assert greeting_of(do(worker, known.queue("backup"))) == "wanted"
 
 
 def test_a_list_forgets_what_the_bucket_no_longer_has(known, worker):  # noqa: F811

@@ -209,23 +209,39 @@ def no_restore_that_harms(acme, worker, machines, s3, row, bad) -> None:
     assert inactive(core, UNITS) == {} and inactive(voice, ("asterisk", "rtpengine")) == {}
     # -- a backup that cannot be put away is none: no row, no object
     rows, held = Backup.objects.count(), objects(s3)
-    change(acme, bucket_name="nowhere")
+    applied_as(acme, bucket_name="nowhere")
     run = do(worker, acme.queue("backup"))
     assert (run.status, run.error["code"]) == (S.ERRORED, "PlaybookFailed"), log_of(run)
     assert "NoSuchBucket" in run.error_text and "bucket_name" in run.error_text
     assert Backup.objects.count() == rows and objects(s3) == held
     assert acme.stack().state_suspect is False
-    change(acme, bucket_name="acme-data")
+    applied_as(acme, bucket_name="acme-data")
 
 
 def of_a_managed_database(acme, worker, core) -> None:
     """The dump comes by its own address, the password by a file."""
-    change(acme, postgres_host="db.example.test", postgres_port=6432)
+    # -- what is wanted and was not applied is no place of what runs
+    change(acme, postgres_host="new.example.test", bucket_name="empty")
+    run = applied(worker, acme.queue("backup"))
+    assert Backup.objects.filter(run=run).exists()
+    assert not [line for line in core.told() if "new.example.test" in line]
+    applied(worker, acme.queue("backups"))
+    assert Backup.objects.filter(run=run).exists()
+    change(acme, postgres_host="", bucket_name="acme-data")
+    # -- what was applied is
+    applied_as(acme, postgres_host="db.example.test", postgres_port=6432)
     (core.root / "var/lib/podman-double/managed").write_text("managed\n")
     applied(worker, acme.queue("backup"))
     asked = next(line for line in core.told() if " pg_dump " in line and "run --rm" in line)
     assert "--host=db.example.test --port=6432" in asked and "--env-file=" in asked
     assert copies(core) == []
+
+
+def applied_as(acme, **values) -> None:
+    """Let the stack count as brought to these inputs, without the time that it takes."""
+    stack = acme.stack()
+    stack.applied_inputs |= values
+    stack.save(update_fields=["applied_inputs"])
 
 
 def pids(*machines) -> list[str]:
