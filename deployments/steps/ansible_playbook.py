@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from deployments.models import Run
 from deployments.runner.plays import Plays
 from deployments.runstatus import RunStatus
+from deployments.services.hosts import check_label
 from deployments.services.stacks import mark_suspect
 from deployments.steps import Launch, Piece, StepKind, playbooks, register, told_backups
 from deployments.steps.hosterrors import HostsUnknown
@@ -50,8 +51,7 @@ def _after(work: Work, params: Mapping[str, Any]) -> None:
         if _was_stopped(work):
             if stack.state_suspect:
                 return  # A playbook before has said so.
-            check = next((a.label for a in work.kind.actions.values() if a.is_plan_only), CHECK)
-            run = work.run
+            run, check = work.run, check_label(work.kind)
             why = HostsUnknown(run=run.number, run_id=run.public_id, check=check)
             mark_suspect(WORKER, stack, why)
         elif not work.notes.get("failed") and params.get("leaves"):
@@ -64,7 +64,11 @@ def _was_stopped(work: Work) -> bool:
     step = last.order_by("-number").first()
     verdict = ((step.outcome or {}).get("verdict") or {}) if step is not None else {}
     is_begun = step is not None and (step.outcome or {}).get("started_at")
-    return bool(is_begun) and verdict.get("status") == RunStatus.CANCELED
+    if not is_begun or not verdict:
+        return False
+    # Whoever ended it, a person or a limit: tasks were in hand.
+    is_limit = step.outcome.get("because") in ("timeout", "silence")
+    return is_limit or verdict.get("status") == RunStatus.CANCELED
 
 
 def _note_on_stack(work: Work, stack: Stack, is_there: bool) -> None:

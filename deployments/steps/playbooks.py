@@ -14,7 +14,7 @@ from deployments import identity
 from deployments.errors import DeploymentError, EngineKilled
 from deployments.runner import ansible, workdir
 from deployments.runner.process import Exit
-from deployments.services.hosts import contact_label, require_applied, require_hosts
+from deployments.services.hosts import check_label, contact_label, require_applied, require_hosts
 from deployments.steps import Launch, engine
 from deployments.steps import hosterrors as errors
 from deployments.work import Work
@@ -199,11 +199,17 @@ def meaning_of(work: Work, found: list[dict[str, Any]]) -> DeploymentError:
         "task": task or "?",
         "summary": _short(first.get("summary", "")),
         "contact": contact_label(work.kind),
+        "check": check_label(work.kind),
     }
     known = next((kind for pattern, kind in _MEANINGS if re.search(pattern, words)), None)
     rows = work.step.progress.get("hosts", ())
     if known is None and any(r["host"] == facts["host"] and r["unreachable"] for r in rows):
         known = errors.HostUnreachable
+        # An author says of the other kinds that they only read.
+        if work.step.kind == "ansible.playbook" and any(
+            r["host"] == facts["host"] and r.get("ok", 0) + r.get("changed", 0) for r in rows
+        ):
+            known = errors.HostLost
     if known is not None:
         return known(**facts)
     more = _(", and %s more") % (len(found) - 1) if len(found) > 1 else ""
