@@ -103,7 +103,8 @@ class Work:
     ) -> Any:
         """Return parameters of a step with their look-ups filled. Raises LookupMissing.
 
-        `inputs` are looked up in the place of the run's. Secrets are not among them: parameters are shown, and reach other machines.
+        `inputs` are looked up in the place of the run's. Secrets are not among them: parameters
+        are shown, and reach other machines.
         """
         run, stack = self.run, self.stack
         backups: dict[str, str] = {}
