@@ -44,6 +44,7 @@ _MEANINGS: tuple[tuple[str, type[DeploymentError]], ...] = (
     (r"(?i)pinging container registry|initializing source docker://.*"
      r"(no such host|i/o timeout|connection refused|TLS handshake)|toomanyrequests",
      errors.RegistryMute),
+    (r"canceling statement due to lock timeout", errors.DatabaseHeld),
     (r"requires a minimum of Python|No python interpreters found|"
      r"python[0-9.]*: (command )?not found|interpreter .* was not found|"
      r"SyntaxError: future feature annotations",

@@ -192,6 +192,12 @@ def no_restore_that_harms(acme, worker, machines, s3, row, bad) -> None:
     assert "2.2.1" in refused("VersionRefused").error_text
     stack.applied_release = ""
     stack.save(update_fields=["applied_release"])
+    # -- a user of the database who may not empty it
+    may = core.root / "var/lib/podman-double/may"
+    may.write_text("f\n")
+    run = refused("PlaybookFailed")
+    assert "ALTER SCHEMA public OWNER TO" in run.error_text and pids(core, voice) == started
+    may.unlink()
     # -- an object that was cut, on one of two hosts: the other one does not go on alone
     key = f"{row.key}asterisk-voice-one.tar.gz"
     body = s3.get_object(Bucket="acme-data", Key=key)["Body"].read()

@@ -19,6 +19,7 @@ WORDS = {
         "Error: initializing source docker://docker.io/omnileads/nginx:9: reading manifest 9 in "
         "docker.io/omnileads/nginx: manifest unknown"
     ),
+    "DatabaseHeld": "psql:<stdin>:1: ERROR:  canceling statement due to lock timeout",
     "RegistryMute": (
         "Error: initializing source docker://docker.io/omnileads/nginx:9: pinging container "
         "registry registry-1.docker.io: dial tcp: lookup registry-1.docker.io: no such host"
