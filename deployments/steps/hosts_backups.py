@@ -88,8 +88,9 @@ register(
 register(
     StepKind(
         name=LISTS_BACKUPS,
-        phase="configure",
-        also=("plan", "verify"),
+        # Alone it is a look, which is allowed while nobody knows how far the hosts are.
+        phase="plan",
+        also=("configure", "verify"),
         pieces=_pieces(LISTS_BACKUPS, gettext_lazy("List the backups"), _launch_list, _after_list),
         params={**PARAMS, "component": str},
         cancel="one interrupt; nothing was changed",

@@ -5,6 +5,8 @@ import pytest
 from deployments.models import Backup, RestorePoint, Run
 from deployments.runstatus import RunStatus
 from deployments.services import cancel_run
+from deployments.services.stacks import mark_suspect
+from deployments.steps.hosterrors import HostsUnknown
 from tenants import services
 from tenants.models import ComponentPin, Release, Stack
 from tests import sshhosts
@@ -75,8 +77,14 @@ def test_what_runs_is_backed_up_not_what_is_wanted_of_it(known, worker):  # noqa
 
 def test_a_list_forgets_what_the_bucket_no_longer_has(known, worker):  # noqa: F811
     do(worker, known.queue("backup"))
+    # -- it only looks, so that one may choose while it is in doubt how far the hosts are
+    stack = known.stack()
+    mark_suspect(known.actor, stack, HostsUnknown(run=1, run_id="", check="Check"))
     run = do(worker, known.queue("backups"))
-    assert run.status == S.APPLIED, log_of(run)
+    assert run.status == S.PLANNED_AND_FINISHED, log_of(run)
+    # -- and settles no doubt
+    stack.refresh_from_db()
+    assert stack.state_suspect and stack.suspect_checked_at is None
     assert rows() == [
         ("tenant", "backup/acme/20260101T030000Z/", 10),
         ("tenant", "backup/acme/20260102T030000Z/", 20),

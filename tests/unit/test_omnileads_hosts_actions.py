@@ -63,7 +63,8 @@ def test_who_may_and_what_is_typed(actions, name, kind, risk, confirm):
     assert (action.kind, action.risk, action.confirm, action.when) == (
         kind, risk, confirm, "installed",
     )  # fmt: skip
-    assert not action.is_plan_only and not action.uses_engine and not action.auto_apply_allowed
+    assert action.is_plan_only is (name == "backups")
+    assert not action.uses_engine and not action.auto_apply_allowed
 
 
 def test_a_restore_looks_at_the_version_first_and_ends_when_the_site_answers(actions):
