@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -26,6 +26,8 @@ from tenants.models import Stack
 
 log = logging.getLogger(__name__)
 WORKER = actors.system("worker")
+# A step's `inputs` where it has to find what runs, not what is wanted of it.
+APPLIED = "applied"
 
 
 class CancelAsked(Exception):
@@ -94,6 +96,10 @@ class Work:
         found = {name: wanted[name] for name, v in known.items() if name in wanted}
         found |= {name: v.default for name, v in known.items() if name in found and v.has_default}
         return found | {name: value for name, value in applied.items() if name in known}
+
+    def inputs_for(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the plain inputs that a step works with: the wanted ones, or `inputs: applied`."""
+        return self.applied_inputs() if params.get("inputs") == APPLIED else self.plain_inputs()
 
     def render(
         self,

@@ -13,7 +13,7 @@ from deployments.steps import Launch, Piece, StepKind, playbooks, register, told
 from deployments.steps.ansible_playbook import PARAMS, PREPARE, prepare
 from deployments.steps.backups import is_fresh_enough
 from deployments.steps.hosterrors import NoBackupTold
-from deployments.work import Work
+from deployments.work import APPLIED, Work
 from tenants.blueprints.stepkinds import LISTS_BACKUPS, MAKES_BACKUPS
 
 
@@ -22,7 +22,7 @@ def _prepare(work: Work, params: Mapping[str, Any]) -> None:
 
     Those that are wanted and not applied may be empty ones: no backup of them protects anything.
     """
-    prepare(work, {**params, "inputs": playbooks.APPLIED})
+    prepare(work, {**params, "inputs": APPLIED})
 
 
 def _launch(work: Work, params: Mapping[str, Any]) -> Launch | None:

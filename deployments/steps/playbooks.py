@@ -26,8 +26,6 @@ from tenants.models import Host
 ERROR_WORDS = re.compile(r"^\[?ERROR\]?[:!] *(.+(?:\n.+){0,2})", re.M)
 # The group of the hosts that a run is for, when it leaves others alone.
 ONLY = "only_these"
-# A step's `inputs` for a playbook that has to find what runs, not what is wanted.
-APPLIED = "applied"
 TAIL_BYTES = 64 * 1024
 SUMMARY_CHARS = 300
 
@@ -99,7 +97,7 @@ def render(work: Work, params: Mapping[str, Any]) -> list[Host]:
     document = inventory.render(hosts, work.kind.hosts, _private(work, place, hosts), only)
     place.write_inventory(document)
     place.write_known_hosts({host.public_id: host.host_key for host in hosts})
-    inputs = work.applied_inputs() if params.get("inputs") == APPLIED else work.plain_inputs()
+    inputs = work.inputs_for(params)
     told = work.render(params.get("vars", {}), inputs=inputs)
     ansible.write_values(place.variables, inputs | told)
     ansible.write_values(place.secrets, _secrets(work))

@@ -19,7 +19,7 @@ from tests.hosted import Hosted, do, log_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(bool(nspawnhosts.why_not()), reason=nspawnhosts.why_not()),
 ]
 S = RunStatus

@@ -12,6 +12,8 @@ from deployments.services.backups import guarding_backups
 from deployments.services.points import keep_point
 from deployments.steps.errors import VersionRefused
 from deployments.steps.kinds import KINDS
+from deployments.steps.probe_http import _target
+from deployments.work import Work
 from tenants import blueprints
 from tests.factories import make_run, make_step, make_tenant
 
@@ -107,3 +109,18 @@ def test_a_version_is_refused_wherever_it_may_be(acme):
     acme.applied_at = timezone.now()
     acme.save()
     refuse(acme, restore)
+
+
+def test_what_was_restored_is_asked_where_it_runs(acme):
+    acme.applied_inputs = {"app_version": "1.0", "greeting": "runs.example.test"}
+    acme.save()
+    run = make_run(acme, S.VERIFYING, inputs={"greeting": "", "app_version": "2.0"})
+    work = Work(run, "w")
+    params = {"url": "https://{{ inputs.greeting }}/", "or_url": "https://other.example.test/",
+              "verify_tls": {"app_version": ["1.0"]}}  # fmt: skip
+    assert _target(work, params) == ("https://other.example.test/", False)
+    assert _target(work, {**params, "inputs": "applied"}) == ("https://runs.example.test/", True)
+    # -- what was applied without a value has its default, not what is wanted since
+    acme.applied_inputs = {"app_version": "1.5"}
+    acme.save()
+    assert work.applied_inputs()["greeting"] == "hello {{ nobody }}"

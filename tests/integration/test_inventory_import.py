@@ -27,7 +27,7 @@ all:
       SCA: 7200
   vars:
     ansible_user: admin
-    ansible_ssh_private_key_file: /home/admin/key
+    ansible_ssh_private_key_file: keys/admin
     TZ: America/Lima
     infra_env: lan
     fqdn: "{{ name }}.example.test"
