@@ -4,11 +4,15 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, register
 
+from deployments.steps import StepKind
 from deployments.steps.kinds import KINDS
+from deployments.work import APPLIED
 from tenants import blueprints
 from tenants.blueprints import BlueprintFlawed
 from tenants.blueprints.stepkinds import PLAYBOOKS
 from tenants.checks import TAG, message
+
+STRANGE = StepKind("", "", ())
 
 
 @register(TAG)
@@ -25,6 +29,7 @@ def check_steps(**_kwargs: Any) -> list[CheckMessage]:
         found += _wrong_phases(blueprint)
         found += _unknown_inputs(blueprint)
         found += _missing_playbooks(blueprint)
+        found += _odd_words(blueprint)
     return found
 
 
@@ -68,6 +73,22 @@ def _unknown_inputs(blueprint: blueprints.Blueprint) -> list[CheckMessage]:
             for name in set(step.params.get("values", {})) - set(kind.variables):
                 text, where = f"There is no input “{name}”.", f"{step.file}:{step.line}"
                 found[step.file, step.line, name] = Error(text, obj=where, id="deployments.E003")
+    return list(found.values())
+
+
+def _odd_words(blueprint: blueprints.Blueprint) -> list[CheckMessage]:
+    """Return an error for each `inputs` of a step that is no word for them.
+
+    A slip of the pen would let a restore work on what is wanted instead of what runs.
+    """
+    found: dict[tuple[str, int], CheckMessage] = {}
+    for kind in blueprint.kinds.values():
+        for step in (step for action in kind.all_actions for step in action.steps):
+            word = step.params.get("inputs", APPLIED)
+            if "inputs" in KINDS.get(step.kind, STRANGE).params and word != APPLIED:
+                text = f"{step.kind} knows “inputs: {APPLIED}” alone, not “{word}”."
+                where = f"{step.file}:{step.line}"
+                found[step.file, step.line] = Error(text, obj=where, id="deployments.E005")
     return list(found.values())
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -26,6 +26,8 @@ from tenants.models import Stack
 
 log = logging.getLogger(__name__)
 WORKER = actors.system("worker")
+# A step's `inputs` where it has to find what runs, not what is wanted of it.
+APPLIED = "applied"
 
 
 class CancelAsked(Exception):
@@ -80,17 +82,42 @@ class Work:
         defaults = {v.name: v.default for v in known if v.has_default and not v.sensitive}
         return defaults | self.run.inputs
 
-    def render(self, template: Any, quote: Callable[[str], str] | None = None) -> Any:
+    def applied_inputs(self) -> dict[str, Any]:
+        """Return the plain inputs that the stack runs with, whatever is wanted of it by now.
+
+        What was applied without a value has its default; what has neither (the blueprint knows it
+        only since) is as wanted, and so is all of a stack to which nothing was applied.
+        """
+        applied = Stack.objects.values_list("applied_inputs", flat=True).get(pk=self.stack.pk)
+        if not applied:
+            return self.plain_inputs()
+        known = self.kind.variables
+        wanted = self.plain_inputs()
+        found = {name: wanted[name] for name, v in known.items() if name in wanted}
+        found |= {name: v.default for name, v in known.items() if name in found and v.has_default}
+        return found | {name: value for name, value in applied.items() if name in known}
+
+    def inputs_for(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the plain inputs that a step works with: the wanted ones, or `inputs: applied`."""
+        return self.applied_inputs() if params.get("inputs") == APPLIED else self.plain_inputs()
+
+    def render(
+        self,
+        template: Any,
+        quote: Callable[[str], str] | None = None,
+        inputs: dict[str, Any] | None = None,
+    ) -> Any:
         """Return parameters of a step with their look-ups filled. Raises LookupMissing.
 
-        Secrets are not among them: parameters are shown, and reach other machines.
+        `inputs` are looked up in the place of the run's. Secrets are not among them: parameters
+        are shown, and reach other machines.
         """
         run, stack = self.run, self.stack
         backups: dict[str, str] = {}
         for row in stack.backups.order_by("taken_at"):
             backups[row.component] = row.file
         context = {
-            "inputs": self.plain_inputs(),
+            "inputs": self.plain_inputs() if inputs is None else inputs,
             "outputs": self.outputs(),
             "params": run.params,
             "shared": shared_outputs(stack),

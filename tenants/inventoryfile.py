@@ -12,10 +12,13 @@ from tenants import plainyaml
 from tenants.blueprints import HostRules
 from tenants.errors import InventoryUnreadable
 
-# What each tool called the way to a host: ours first.
+# The way to a host, and what older inventories call it.
 ADDRESS, PORT, USER = "ansible_host", "ansible_port", "ansible_user"
 PYTHON = "ansible_python_interpreter"
-OLD_PORTS = (PORT, "ansible_ssh_port")
+OLD_WAYS = {ADDRESS: "ansible_ssh_host", PORT: "ansible_ssh_port", USER: "ansible_ssh_user"}
+WAYS = {*OLD_WAYS, *OLD_WAYS.values(), PYTHON}
+# A user other than root becomes root anyway.
+BECOME, YES = "ansible_become", ("true", "yes", "on", "1")
 ALL, UNGROUPED = "all", "ungrouped"
 
 
@@ -24,12 +27,14 @@ class InventoryFile(NamedTuple):
 
     `hosts` are the fields of `add_host`, `variables` those of all hosts, of groups and of hosts
     without what says how to reach one; values are texts, lists, mappings or None. `differing`
-    names variables that have more than one value in it.
+    names variables that have more than one value in it. `unused` names variables of Ansible's own
+    that say otherwise how a host is reached.
     """
 
     hosts: list[dict[str, Any]]
     variables: dict[str, Any]
     differing: list[str]
+    unused: list[str]
 
 
 def read(text: str, rules: HostRules) -> InventoryFile:
@@ -56,7 +61,7 @@ def read(text: str, rules: HostRules) -> InventoryFile:
     hosts = [_host(name, walk, rules, asked) for name in walk.members]
     differing = sorted(name for name, values in walk.values.items() if len(values) > 1)
     variables = {name: values[0] for name, values in walk.values.items() if len(values) == 1}
-    return InventoryFile(hosts, variables, differing)
+    return InventoryFile(hosts, variables, differing, sorted(walk.unused))
 
 
 class _Walk:
@@ -66,37 +71,68 @@ class _Walk:
         self.rules = rules
         self.members: dict[str, dict[str, Any]] = {}
         self.groups: dict[str, list[str]] = {}
-        self.common: dict[str, Any] = {}
+        # Each group's variables, the groups right above it, and how deep it stands.
+        self.shared: dict[str, dict[str, Any]] = {}
+        self.above: dict[str, set[str]] = {}
+        self.depth: dict[str, int] = {}
+        self.unused: set[str] = set()
         self.values: dict[str, list[Any]] = {}
 
-    def group(self, name: str, node: Mapping[str, Any]) -> None:
+    def group(self, name: str, node: Mapping[str, Any], depth: int = 0, above: str = "") -> None:
+        self.depth[name] = max(depth, self.depth.get(name, 0))
+        if above:
+            self.above.setdefault(name, set()).add(above)
         for host, told in _mapping(node, "hosts", name).items():
             member = self.members.setdefault(host, {})
             own = _as_mapping(told, host)
-            member.update(own)
+            member.update(_named_now(own))
             self.note(own)
             if name not in (ALL, UNGROUPED):
                 self.groups.setdefault(host, []).append(name)
         told = _mapping(node, "vars", name)
         self.note(told)
-        if name == ALL:
-            self.common = told
+        self.shared.setdefault(name, {}).update(_named_now(told))
         for child, content in _mapping(node, "children", name).items():
-            self.group(child, _as_mapping(content, child))
+            self.group(child, _as_mapping(content, child), depth + 1, name)
 
     def note(self, told: Mapping[str, Any]) -> None:
         """Keep what is for the stack: neither the way to a host, nor what we tell a host anyway."""
         ours = {*self.rules.variables, *self.rules.peers}
         for name, value in told.items():
-            if name.startswith("ansible_") or name in ours:
+            if name.startswith("ansible_"):
+                if name not in WAYS and not (name == BECOME and str(value).lower() in YES):
+                    self.unused.add(name)
+                continue
+            if name in ours:
                 continue
             values = self.values.setdefault(name, [])
             if value not in values:
                 values.append(value)
 
     def told(self, host: str) -> dict[str, Any]:
-        """Return what a host is told, by itself or as all are."""
-        return {**self.common, **self.members[host]}
+        """Return what a host is told: by itself, else by its nearest group, else as all are."""
+        told: dict[str, Any] = {}
+        for group in sorted(self._groups_of(host), key=lambda name: (self.depth[name], name)):
+            told |= self.shared.get(group, {})
+        return told | self.members[host]
+
+    def _groups_of(self, host: str) -> set[str]:
+        found, next_ones = {ALL}, list(self.groups.get(host, ()))
+        while next_ones:
+            group = next_ones.pop()
+            if group not in found:
+                found.add(group)
+                next_ones += self.above.get(group, ())
+        return found
+
+
+def _named_now(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return it with the way to a host by the names of today."""
+    found = dict(told)
+    for name, old in OLD_WAYS.items():
+        if found.get(old) and not found.get(name):
+            found[name] = found[old]
+    return found
 
 
 def _mapping(node: Mapping[str, Any], part: str, group: str) -> Mapping[str, Any]:
@@ -121,7 +157,7 @@ def _host(name: str, walk: _Walk, rules: HostRules, asked: set[str]) -> dict[str
     lan = next(
         (told[n] for n, a in rules.variables.items() if a == "lan_address" and told.get(n)), ""
     )
-    port = str(next((told[key] for key in OLD_PORTS if told.get(key)), 22))
+    port = str(told.get(PORT) or 22)
     if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535):
         text = _("the port of %s is no number from 1 to 65535.")
         raise InventoryUnreadable(why=text % name)

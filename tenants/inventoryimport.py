@@ -103,6 +103,8 @@ def preview(stack: Stack, text: str) -> Import:
     _take_hosts(found, stack, file.hosts)
     for name in file.differing:
         found.left.append(Left(name, _("It has several values. Give the one that counts.")))
+    for name in file.unused:
+        found.left.append(Left(name, _("The portal sets how a host is reached itself.")))
     for name, value in file.variables.items():
         _take_variable(found, stack, kind, name, value)
     _judge(found, stack, kind)

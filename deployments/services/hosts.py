@@ -16,6 +16,7 @@ from tenants.models import Host, Stack
 from tenants.models.stacks import HostsState
 
 CONTACT = "hosts.contact"
+CHECK = "ansible.check"
 # Follows each apply of a kind whose hosts come from an output; no blueprint names it.
 MADE_STEP = "hosts.made"
 APPLY = "terraform.apply"
@@ -140,7 +141,16 @@ def require_hosts(stack: Stack) -> list[Host]:
 
 def contact_label(kind: blueprints.Kind) -> str:
     """Return what the blueprint calls the action that asks hosts for their keys."""
+    return _label(kind, CONTACT)
+
+
+def check_label(kind: blueprints.Kind) -> str:
+    """Return what the blueprint calls the action that tells what differs on the hosts."""
+    return _label(kind, CHECK)
+
+
+def _label(kind: blueprints.Kind, step_kind: str) -> str:
     for action in kind.actions.values():
-        if any(step.kind == CONTACT for step in action.steps):
+        if any(step.kind == step_kind for step in action.steps):
             return action.label
-    return CONTACT
+    return step_kind

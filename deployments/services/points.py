@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from deployments.errors import PointGone
 from deployments.models import Backup, RestorePoint, Run, StateVersion
+from deployments.services.backups import without_put_aside
 from tenants import blueprints
 from tenants import services as tenants_services
 from tenants.actors import Actor
@@ -15,9 +16,12 @@ from tenants.effective import component_versions
 from tenants.models import Release, Stack
 
 
-def newest_backups(stack: Stack) -> dict[str, str]:
-    """Return component → key of its newest backup that was seen."""
-    rows = Backup.objects.filter(stack=stack).order_by("component", "-taken_at")
+def newest_backups(run: Run) -> dict[str, str]:
+    """Return component → key of its newest backup, for a point that the run keeps.
+
+    What an earlier restore put aside is no place to go back to.
+    """
+    rows = without_put_aside(run.stack, run).order_by("component", "-taken_at")
     return dict(rows.distinct("component").values_list("component", "key"))
 
 
@@ -33,7 +37,7 @@ def keep_point(run: Run) -> RestorePoint:
         "release_name": stack.applied_release,
         "inputs": own,
         "versions": versions,
-        "backups": newest_backups(stack),
+        "backups": newest_backups(run),
         "state_version": StateVersion.objects.filter(stack=stack).first(),
     }
     return RestorePoint.objects.update_or_create(run=run, defaults=values)[0]

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from deployments.models import Run
 from deployments.runner.plays import Plays
 from deployments.runstatus import RunStatus
+from deployments.services.hosts import check_label
 from deployments.services.stacks import mark_suspect
 from deployments.steps import Launch, Piece, StepKind, playbooks, register, told_backups
 from deployments.steps.hosterrors import HostsUnknown
@@ -22,7 +23,8 @@ PLAYBOOK, CHECK, ASK = "ansible.playbook", "ansible.check", "ansible.ask"
 INSTALLED, REMOVED = "installed", "removed"
 
 
-def _prepare(work: Work, params: Mapping[str, Any]) -> None:
+def prepare(work: Work, params: Mapping[str, Any]) -> None:
+    """Write the playbook's files; the log says which hosts it is for. Raises what `render` does."""
     hosts = playbooks.render(work, params)
     only = params.get("only_hosts")
     hosts = [host for host in hosts if not only or host.name in only]
@@ -49,8 +51,7 @@ def _after(work: Work, params: Mapping[str, Any]) -> None:
         if _was_stopped(work):
             if stack.state_suspect:
                 return  # A playbook before has said so.
-            check = next((a.label for a in work.kind.actions.values() if a.is_plan_only), CHECK)
-            run = work.run
+            run, check = work.run, check_label(work.kind)
             why = HostsUnknown(run=run.number, run_id=run.public_id, check=check)
             mark_suspect(WORKER, stack, why)
         elif not work.notes.get("failed") and params.get("leaves"):
@@ -63,7 +64,11 @@ def _was_stopped(work: Work) -> bool:
     step = last.order_by("-number").first()
     verdict = ((step.outcome or {}).get("verdict") or {}) if step is not None else {}
     is_begun = step is not None and (step.outcome or {}).get("started_at")
-    return bool(is_begun) and verdict.get("status") == RunStatus.CANCELED
+    if not is_begun or not verdict:
+        return False
+    # Whoever ended it, a person or a limit: tasks were in hand.
+    is_limit = step.outcome.get("because") in ("timeout", "silence")
+    return is_limit or verdict.get("status") == RunStatus.CANCELED
 
 
 def _note_on_stack(work: Work, stack: Stack, is_there: bool) -> None:
@@ -102,7 +107,7 @@ def _after_ask(work: Work, params: Mapping[str, Any]) -> None:
 
 
 PREPARE = Piece(
-    "hosts.prepare", gettext_lazy("Prepare the hosts' files"), call=_prepare, error_kind="refused"
+    "hosts.prepare", gettext_lazy("Prepare the hosts' files"), call=prepare, error_kind="refused"
 )
 PARAMS = {"playbook": str, "limit": list, "tags": list, "vars": dict}
 
@@ -124,7 +129,7 @@ register(
             ),
             Piece("hosts.after", gettext_lazy("Keep the outcome"), call=_after, always=True),
         ),
-        params={**PARAMS, "leaves": str, "component": str},
+        params={**PARAMS, "leaves": str, "component": str, "inputs": str},
         risk="changes",
         cancel="one interrupt; tasks in hand end where they are, the stack is to be checked",
         resume="taken up where its supervisor is; never started a second time",

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deployments.models import Backup
-from deployments.services.backups import Seen, see_backups
+from deployments.services.backups import Seen, guarding_backups, see_backups
 from deployments.steps import Piece, StepKind, register
 from deployments.steps.errors import BackupTooOld, NoBackupSeen
 from deployments.steps.provider import asking, client, own_bucket
@@ -36,8 +36,8 @@ def listed(s3: Any, bucket: str, prefix: str) -> Iterator[Seen]:
 
 
 def newest_backup(work: Work, component: str) -> Backup | None:
-    """Return the newest backup of a component that was seen."""
-    return Backup.objects.filter(stack=work.stack, component=component).first()
+    """Return the newest backup of a component that stands for what the stack holds now."""
+    return guarding_backups(work.stack, work.run).filter(component=component).first()
 
 
 def is_fresh_enough(work: Work, params: Mapping[str, Any]) -> bool:

@@ -41,6 +41,25 @@ class HostUnreachable(DeploymentError):
     )
 
 
+class DatabaseHeld(DeploymentError):
+    """Another session of a database holds what a task wants to replace."""
+
+    message = _(
+        "Another session holds the database that “%(task)s” on %(host)s wants to change: "
+        "%(summary)s. Look into pg_stat_activity whose it is, end it, then run this again."
+    )
+
+
+class HostLost(DeploymentError):
+    """A host answered at the beginning of a playbook that changes things, and then no more."""
+
+    message = _(
+        "%(host)s was lost over SSH in the middle: %(summary)s. What had been stopped there stays "
+        "stopped, and how far it came is not known. When it is up again, run “%(check)s”, then "
+        "start what does not run."
+    )
+
+
 class HostKeyChanged(DeploymentError):
     """A host shows another key than the one that was confirmed."""
 

@@ -1,6 +1,7 @@
 """ansible.backup, ansible.backups: playbooks that make a backup, or tell which there are."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -9,11 +10,19 @@ from django.utils.translation import gettext_lazy
 
 from deployments.runner.plays import Plays
 from deployments.steps import Launch, Piece, StepKind, playbooks, register, told_backups
-from deployments.steps.ansible_playbook import PARAMS, PREPARE
+from deployments.steps.ansible_playbook import PARAMS, PREPARE, prepare
 from deployments.steps.backups import is_fresh_enough
 from deployments.steps.hosterrors import NoBackupTold
-from deployments.work import Work
+from deployments.work import APPLIED, Work
 from tenants.blueprints.stepkinds import LISTS_BACKUPS, MAKES_BACKUPS
+
+
+def _prepare(work: Work, params: Mapping[str, Any]) -> None:
+    """Let the playbook find the database and the bucket that are in use.
+
+    Those that are wanted and not applied may be empty ones: no backup of them protects anything.
+    """
+    prepare(work, {**params, "inputs": APPLIED})
 
 
 def _launch(work: Work, params: Mapping[str, Any]) -> Launch | None:
@@ -54,7 +63,7 @@ def _after_list(work: Work, params: Mapping[str, Any]) -> None:
 
 def _pieces(kind: str, title: Any, launch: Any, after: Any) -> tuple[Piece, ...]:
     return (
-        PREPARE,
+        replace(PREPARE, call=_prepare),
         Piece(
             kind, title, launch=launch, judge=playbooks.judge, error_kind="step", told_as=Plays
         ),
@@ -79,8 +88,9 @@ register(
 register(
     StepKind(
         name=LISTS_BACKUPS,
-        phase="configure",
-        also=("plan", "verify"),
+        # Alone it is a look, which is allowed while nobody knows how far the hosts are.
+        phase="plan",
+        also=("configure", "verify"),
         pieces=_pieces(LISTS_BACKUPS, gettext_lazy("List the backups"), _launch_list, _after_list),
         params={**PARAMS, "component": str},
         cancel="one interrupt; nothing was changed",

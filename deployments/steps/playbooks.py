@@ -14,7 +14,7 @@ from deployments import identity
 from deployments.errors import DeploymentError, EngineKilled
 from deployments.runner import ansible, workdir
 from deployments.runner.process import Exit
-from deployments.services.hosts import contact_label, require_applied, require_hosts
+from deployments.services.hosts import check_label, contact_label, require_applied, require_hosts
 from deployments.steps import Launch, engine
 from deployments.steps import hosterrors as errors
 from deployments.work import Work
@@ -42,6 +42,7 @@ _MEANINGS: tuple[tuple[str, type[DeploymentError]], ...] = (
     (r"(?i)pinging container registry|initializing source docker://.*"
      r"(no such host|i/o timeout|connection refused|TLS handshake)|toomanyrequests",
      errors.RegistryMute),
+    (r"canceling statement due to lock timeout", errors.DatabaseHeld),
     (r"requires a minimum of Python|No python interpreters found|"
      r"python[0-9.]*: (command )?not found|interpreter .* was not found|"
      r"SyntaxError: future feature annotations",
@@ -81,6 +82,7 @@ def fill_folder(work: Work) -> None:
 def render(work: Work, params: Mapping[str, Any]) -> list[Host]:
     """Write all that a playbook needs into the run's folder; return the hosts.
 
+    With `inputs: applied` it gets the plain inputs of the last apply; secrets are those of now.
     Raises what `require_hosts` does, AnsibleMissing, PlaybookMissing, InputsMoved, and
     BlueprintChanged.
     """
@@ -95,7 +97,9 @@ def render(work: Work, params: Mapping[str, Any]) -> list[Host]:
     document = inventory.render(hosts, work.kind.hosts, _private(work, place, hosts), only)
     place.write_inventory(document)
     place.write_known_hosts({host.public_id: host.host_key for host in hosts})
-    ansible.write_values(place.variables, work.plain_inputs() | work.render(params.get("vars", {})))
+    inputs = work.inputs_for(params)
+    told = work.render(params.get("vars", {}), inputs=inputs)
+    ansible.write_values(place.variables, inputs | told)
     ansible.write_values(place.secrets, _secrets(work))
     return hosts
 
@@ -194,11 +198,17 @@ def meaning_of(work: Work, found: list[dict[str, Any]]) -> DeploymentError:
         "task": task or "?",
         "summary": _short(first.get("summary", "")),
         "contact": contact_label(work.kind),
+        "check": check_label(work.kind),
     }
     known = next((kind for pattern, kind in _MEANINGS if re.search(pattern, words)), None)
     rows = work.step.progress.get("hosts", ())
     if known is None and any(r["host"] == facts["host"] and r["unreachable"] for r in rows):
         known = errors.HostUnreachable
+        # An author says of the other kinds that they only read.
+        if work.step.kind == "ansible.playbook" and any(
+            r["host"] == facts["host"] and r.get("ok", 0) + r.get("changed", 0) for r in rows
+        ):
+            known = errors.HostLost
     if known is not None:
         return known(**facts)
     more = _(", and %s more") % (len(found) - 1) if len(found) > 1 else ""

@@ -71,18 +71,17 @@ def _target(work: Work, params: Mapping[str, Any]) -> tuple[str, bool]:
 
     Without a name of its own `or_url` is asked: there is no name that a certificate could be for.
     """
-    if params.get("or_url") and not all(_inputs_of(work, params["url"])):
-        return work.render(params["or_url"]), False
+    inputs = work.inputs_for(params)
+    if params.get("or_url") and not all(_looked_up(inputs, params["url"])):
+        return work.render(params["or_url"], inputs=inputs), False
     verify = params.get("verify_tls", True)
     if isinstance(verify, Mapping):
-        inputs = work.plain_inputs()
         verify = all(inputs.get(name) in values for name, values in verify.items())
-    return work.render(params["url"]), verify
+    return work.render(params["url"], inputs=inputs), verify
 
 
-def _inputs_of(work: Work, template: str) -> list[Any]:
+def _looked_up(inputs: Mapping[str, Any], template: str) -> list[Any]:
     """Return the values of the inputs that a text looks up."""
-    inputs = work.plain_inputs()
     names = (place.partition(".") for place in blueprints.places(template))
     return [inputs.get(name) for root, _dot, name in names if root == "inputs"]
 
@@ -138,6 +137,7 @@ register(
             "stages": list,
             "timeout_s": int,
             "verify_tls": bool,
+            "inputs": str,
         },
         cancel="stops at the next try",
         resume="begins again",

@@ -1,11 +1,17 @@
 """What a playbook told of backups (set_stats, `backups`) becomes rows of the stack."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from deployments.services.backups import Seen, see_backups
 from deployments.work import Work
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+# A host's clock and ours.
+SKEW = timedelta(minutes=5)
 
 
 def keep(work: Work, params: Mapping[str, Any], kind: str, *, whole: bool = False) -> None:
@@ -27,10 +33,15 @@ def keep(work: Work, params: Mapping[str, Any], kind: str, *, whole: bool = Fals
 
 
 def _seen(told: Mapping[str, Any]) -> Seen | None:
-    """Return it as the bucket would list it; None for one without a moment of ISO 8601."""
+    """Return it as the bucket would list it; None for one without a moment that can be.
+
+    That is one of ISO 8601, of this century, and not ahead: that would count as fresh for long.
+    """
     try:
         moment = datetime.fromisoformat(told["taken_at"])
     except ValueError:
         return None
     at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not EARLIEST <= at <= timezone.now() + SKEW:
+        return None
     return Seen(told["key"], told["size"], at)

@@ -1,29 +1,45 @@
 """versions.refuse: what is known to go wrong with some versions is refused at once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from deployments.models import Run
+from deployments.services.hosts import configures
 from deployments.steps import Piece, StepKind, register
 from deployments.steps.errors import VersionRefused
 from deployments.work import Work
 
 
 def _refuse(work: Work, params: Mapping[str, Any]) -> None:
-    """Look at what stands, and at what is wanted where nothing was applied."""
-    stack, run = work.stack, work.run
-    inputs = {**run.inputs, **stack.applied_inputs}
-    runs = {_("release"): stack.applied_release or run.release_name}
-    runs |= {component: inputs.get(name, "") for component, name in work.kind.versions.items()}
-    for what, version in runs.items():
-        if any(is_version(wanted, str(version)) for wanted in params["versions"]):
+    """Look at what was applied, at what is wanted, and at what a run since may have begun."""
+    for what, version in _versions(work):
+        if any(is_version(refused, str(version)) for refused in params["versions"]):
             raise VersionRefused(
-                action=run.action_label, stack=stack, found=f"{what} {version}", why=params["why"]
-            )
+                action=work.run.action_label, stack=work.stack, found=f"{what} {version}",
+                why=params["why"],
+            )  # fmt: skip
     work.say(_("No version that runs is known to stand in the way."))
+
+
+def _versions(work: Work) -> Iterator[tuple[str, str]]:
+    """Yield what may be in service, by release or component.
+
+    A run that failed half-way has changed hosts and noted nothing on the stack.
+    """
+    stack, since = work.stack, work.stack.applied_at
+    begun = Run.objects.filter(stack=stack, steps__phase__in=("apply", "configure")).distinct()
+    begun = begun.filter(started_at__gt=since) if since else begun
+    runs = [work.run, *(run for run in begun if configures(run))]
+    told = [(stack.applied_release, stack.applied_inputs)]
+    told += [(run.release_name, run.inputs) for run in runs]
+    for release, inputs in told:
+        yield _("release"), release
+        for component, name in work.kind.versions.items():
+            yield component, inputs.get(name, "")
 
 
 def is_version(wanted: str, text: str) -> bool:

@@ -211,7 +211,7 @@ class Action:
     @property
     def is_plan_only(self) -> bool:
         """Tell whether the action ends with its plan."""
-        return all(step.kind in LOOKS for step in self.steps)
+        return all(step.kind in LOOKS and step.phase in ("", "plan") for step in self.steps)
 
     @property
     def uses_engine(self) -> bool:

@@ -4,11 +4,11 @@
 ENGINE_STEPS = ("terraform.", "state.", "providers.")
 # They tell how what stands differs from what is wanted.
 COMPARES = ("terraform.plan", "ansible.check")
-# Actions of these alone change nothing.
-LOOKS = (*COMPARES, "hosts.contact", "ansible.ask")
 # They take away what somebody keeps in a bucket.
 EMPTIES = ("s3.empty",)
 MAKES_BACKUPS, LISTS_BACKUPS = "ansible.backup", "ansible.backups"
+# Actions of these alone, in their plan, change nothing.
+LOOKS = (*COMPARES, "hosts.contact", "ansible.ask", LISTS_BACKUPS)
 PLAYBOOKS = (
     "ansible.playbook", "ansible.check", "ansible.ask", MAKES_BACKUPS, LISTS_BACKUPS,
 )  # fmt: skip

@@ -306,6 +306,16 @@ def test_a_cancel_in_the_middle_leaves_hosts_to_be_checked(known, worker, wait_u
     assert known.stack().condition == "in_service"
 
 
+def test_a_limit_in_the_middle_leaves_hosts_to_be_checked_as_well(known, worker, settings):
+    do(worker, known.queue("install"))
+    settings.SILENCE_TIMEOUT_S = 4
+    run = do(worker, known.queue("wait"))
+    assert (run.status, run.error["code"]) == (S.ERRORED, "WasSilent"), log_of(run)
+    stack = known.stack()
+    assert stack.state_suspect and stack.suspect_reason["code"] == "HostsUnknown"
+    assert stack.suspect_reason["params"]["check"] == "Check"
+
+
 def test_the_death_of_the_worker_in_the_middle_harms_nothing(known, worker, wait_until, settings):
     settings.LEASE_RENEW_S = 1
     run = known.queue("wait")

@@ -5,6 +5,9 @@ import pytest
 from deployments.models import Backup, RestorePoint, Run
 from deployments.runstatus import RunStatus
 from deployments.services import cancel_run
+from deployments.services.stacks import mark_suspect
+from deployments.steps.hosterrors import HostsUnknown
+from tenants import services
 from tenants.models import ComponentPin, Release, Stack
 from tests import sshhosts
 from tests.acceptance.test_hosts import hosted, known, machines, working  # noqa: F401  fixtures
@@ -16,6 +19,7 @@ pytestmark = [
     pytest.mark.skipif(bool(sshhosts.why_not()), reason=sshhosts.why_not()),
 ]
 S = RunStatus
+GREETING = "hello {{ nobody }}"
 
 
 def rows() -> list[tuple]:
@@ -51,10 +55,36 @@ def test_a_backup_that_was_told_is_a_row_and_one_that_was_not_is_an_error(known,
     assert not run.steps.filter(phase="configure").exists()
 
 
+def greeting_of(run: Run) -> str:
+    """Return the input that the run's playbook was given."""
+    told = [note for step in run.steps.all() for note in step.progress.get("notes", ())]
+    return next(note["text"] for note in told if note["about"] == "Greeting")
+
+
+def test_what_runs_is_backed_up_not_what_is_wanted_of_it(known, worker):  # noqa: F811
+    # -- nothing was applied yet: there is nothing but what is wanted
+    assert greeting_of(do(worker, known.queue("backup"))) == GREETING
+    do(worker, known.queue("install"))
+    services.save_inputs(known.actor, known.stack(), {"greeting": "wanted"})
+    runs = [do(worker, known.queue("backup")), do(worker, known.queue("backups"))]
+    params = {"backup": Backup.objects.first().name}
+    runs.append(do(worker, known.queue("restore", params=params)))
+    assert [greeting_of(run) for run in runs] == [GREETING] * 3
+    do(worker, known.queue("change"))
+    services.save_inputs(known.actor, known.stack(), {"greeting": None})
+    assert greeting_of(do(worker, known.queue("backup"))) == "wanted"
+
+
 def test_a_list_forgets_what_the_bucket_no_longer_has(known, worker):  # noqa: F811
     do(worker, known.queue("backup"))
+    # -- it only looks, so that one may choose while it is in doubt how far the hosts are
+    stack = known.stack()
+    mark_suspect(known.actor, stack, HostsUnknown(run=1, run_id="", check="Check"))
     run = do(worker, known.queue("backups"))
-    assert run.status == S.APPLIED, log_of(run)
+    assert run.status == S.PLANNED_AND_FINISHED, log_of(run)
+    # -- and settles no doubt
+    stack.refresh_from_db()
+    assert stack.state_suspect and stack.suspect_checked_at is None
     assert rows() == [
         ("tenant", "backup/acme/20260101T030000Z/", 10),
         ("tenant", "backup/acme/20260102T030000Z/", 20),

@@ -19,7 +19,7 @@ from tests.hosted import Hosted, do, log_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(bool(nspawnhosts.why_not()), reason=nspawnhosts.why_not()),
 ]
 S = RunStatus
@@ -121,6 +121,7 @@ def test_what_is_lost_comes_back_and_nothing_else(acme, worker, machines, s3):  
     body = s3.get_object(Bucket="acme-data", Key=f"{row.key}manifest.json")["Body"].read()
     written = json.loads(body)
     assert (written["tenant"], written["versions"]["django"]) == ("acme", "230215.01")
+    assert written["stack"] == acme.stack().public_id
     assert copies(core) == copies(voice) == []
     assert [note["about"] for note in notes(run)] == ["Backup"] and row.name in log_of(run)
     # -- an upgrade keeps a point; the fresh backup is enough for it
@@ -163,6 +164,12 @@ def test_what_is_lost_comes_back_and_nothing_else(acme, worker, machines, s3):  
     assert before.name not in Backup.objects.values_list("name", flat=True)
     assert Backup.objects.get(name=row.name).run_id == row.run_id
     of_a_managed_database(acme, worker, core)
+    # -- with the data goes what is Asterisk's own, and always what a broken run left
+    left = core.root / "var/lib/omnileads/backup"
+    left.mkdir(parents=True)
+    (left / "database.env").write_text("PGPASSWORD=left\n")
+    applied(worker, acme.queue("uninstall", params={"remove_data": True}))
+    assert not left.exists() and not custom.exists()
     # -- no key and no password on a command line, in a log or in an event
     told = "\n".join(core.told() + voice.told())
     for run in Run.objects.all():
@@ -185,13 +192,8 @@ def no_restore_that_harms(acme, worker, machines, s3, row, bad) -> None:
         assert copies(core) == copies(voice) == []
         return run
 
-    # -- a version that is known to lose data
-    stack = acme.stack()
-    stack.applied_release = "OMniLeads 2.2.1"
-    stack.save(update_fields=["applied_release"])
-    assert "2.2.1" in refused("VersionRefused").error_text
-    stack.applied_release = ""
-    stack.save(update_fields=["applied_release"])
+    what_is_refused_at_once(acme, core, s3, row, refused)
+    assert pids(core, voice) == started
     # -- an object that was cut, on one of two hosts: the other one does not go on alone
     key = f"{row.key}asterisk-voice-one.tar.gz"
     body = s3.get_object(Bucket="acme-data", Key=key)["Body"].read()
@@ -209,23 +211,63 @@ def no_restore_that_harms(acme, worker, machines, s3, row, bad) -> None:
     assert inactive(core, UNITS) == {} and inactive(voice, ("asterisk", "rtpengine")) == {}
     # -- a backup that cannot be put away is none: no row, no object
     rows, held = Backup.objects.count(), objects(s3)
-    change(acme, bucket_name="nowhere")
+    applied_as(acme, bucket_name="nowhere")
     run = do(worker, acme.queue("backup"))
     assert (run.status, run.error["code"]) == (S.ERRORED, "PlaybookFailed"), log_of(run)
     assert "NoSuchBucket" in run.error_text and "bucket_name" in run.error_text
     assert Backup.objects.count() == rows and objects(s3) == held
     assert acme.stack().state_suspect is False
-    change(acme, bucket_name="acme-data")
+    applied_as(acme, bucket_name="acme-data")
+
+
+def what_is_refused_at_once(acme, core, s3, row, refused) -> None:
+    """Nothing stops for a version, a user or a backup that is not right."""
+    # -- a version that is known to lose data
+    stack = acme.stack()
+    stack.applied_release = "OMniLeads 2.2.1"
+    stack.save(update_fields=["applied_release"])
+    assert "2.2.1" in refused("VersionRefused").error_text
+    stack.applied_release = ""
+    stack.save(update_fields=["applied_release"])
+    # -- a user of the database who may not empty it
+    may = core.root / "var/lib/podman-double/may"
+    may.write_text("f\n")
+    run = refused("PlaybookFailed")
+    assert "ALTER SCHEMA public OWNER TO" in run.error_text
+    may.unlink()
+    # -- one of a tenant that is gone and had the same name
+    manifest = f"{row.key}manifest.json"
+    told = s3.get_object(Bucket="acme-data", Key=manifest)["Body"].read()
+    other = json.dumps(json.loads(told) | {"stack": "stk_gone"}).encode()
+    s3.put_object(Bucket="acme-data", Key=manifest, Body=other)
+    assert "another tenant" in refused("PlaybookFailed").error_text
+    s3.put_object(Bucket="acme-data", Key=manifest, Body=told)
 
 
 def of_a_managed_database(acme, worker, core) -> None:
     """The dump comes by its own address, the password by a file."""
-    change(acme, postgres_host="db.example.test", postgres_port=6432)
+    # -- what is wanted and was not applied is no place of what runs
+    change(acme, postgres_host="new.example.test", bucket_name="empty")
+    run = applied(worker, acme.queue("backup"))
+    assert Backup.objects.filter(run=run).exists()
+    assert not [line for line in core.told() if "new.example.test" in line]
+    applied(worker, acme.queue("backups"))
+    assert Backup.objects.filter(run=run).exists()
+    change(acme, postgres_host="", bucket_name="acme-data")
+    # -- what was applied is
+    applied_as(acme, postgres_host="db.example.test", postgres_port=6432)
     (core.root / "var/lib/podman-double/managed").write_text("managed\n")
     applied(worker, acme.queue("backup"))
     asked = next(line for line in core.told() if " pg_dump " in line and "run --rm" in line)
     assert "--host=db.example.test --port=6432" in asked and "--env-file=" in asked
     assert copies(core) == []
+
+
+def applied_as(acme, **values) -> None:
+    """Let the stack count as brought to these inputs, without the time that it takes."""
+    stack = acme.stack()
+    stack.applied_inputs |= values
+    stack.save(update_fields=["applied_inputs"])
 
 
 def pids(*machines) -> list[str]:

@@ -16,6 +16,7 @@ from omlsaas.lib.embedded import package_folder
 
 ROLE = Path(__file__).parents[2] / "hcl_template/omnileads-hosts/ansible/roles/backup/tasks"
 NAME = "restored_by_a_test"
+LOCK_WAIT = "1s"
 OLD = """
 CREATE TABLE agent (id serial PRIMARY KEY, name text UNIQUE);
 CREATE TABLE call (id serial PRIMARY KEY, agent int REFERENCES agent (id));
@@ -66,13 +67,18 @@ class Programs:
     def do(self, task: str, file: str) -> subprocess.CompletedProcess:
         """Run what a task of the role says, as it stands there."""
         with open(ROLE / file) as text:
-            cmd = next(t["ansible.builtin.shell"]["cmd"] for t in _tasks(yaml.safe_load(text))
-                       if t.get("name") == task)  # fmt: skip
+            found = next(t for t in _tasks(yaml.safe_load(text)) if t.get("name") == task)
+        cmd = (found.get("ansible.builtin.shell") or found["ansible.builtin.command"])["cmd"]
+        defaults = yaml.safe_load((ROLE.parent / "defaults/main.yml").read_text())
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
         environment.filters["quote"] = quote
         login = f"--username={self.where['user']}"
         values = {"backup_client": self.folder / "client", "backup_login": login,
-                  "backup_folder": self.folder, "postgres_database": NAME}  # fmt: skip
+                  "backup_folder": self.folder, "postgres_database": NAME,
+                  "backup_lock_wait": LOCK_WAIT,
+                  "backup_may_ask": defaults["backup_may_ask"]}  # fmt: skip
+        may = environment.from_string(defaults["backup_may_replace"])
+        values["backup_may_replace"] = may.render(values)
         script = environment.from_string(cmd).render(values)
         return subprocess.run(
             ["/bin/bash", "-c", script],
@@ -146,10 +152,53 @@ def test_a_dump_that_breaks_off_changes_nothing(database, kept):
 def test_what_the_database_refuses_changes_nothing(database):
     database.sql("CREATE SCHEMA other; CREATE TABLE other.holds (id int REFERENCES agent (id))")
     database.sql("CREATE FUNCTION stop() RETURNS event_trigger LANGUAGE plpgsql AS "
-                 "$$ BEGIN RAISE EXCEPTION 'not today'; END $$")  # fmt: skip
+                 "$$ BEGIN RAISE EXCEPTION 'not today' USING DETAIL = 'alice'; END $$")  # fmt: skip
     database.sql("CREATE EVENT TRIGGER stop ON ddl_command_end WHEN TAG IN ('CREATE FUNCTION') "
                  "EXECUTE FUNCTION stop()")  # fmt: skip
     database.sql("ALTER FUNCTION stop() SET SCHEMA other")
     done = bring_back(database)
     assert done.returncode != 0 and "not today" in done.stderr
+    # -- details hold rows, and a log is read by many
+    assert "alice" not in done.stderr
+    assert database.names() == {"agent", "call", "skill", "busy"}
+
+
+def may_empty(database: Programs) -> str:
+    done = database.do("Ask whether the database's user may empty it", "fetch.yml")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_who_may_not_empty_the_database_is_known_before_anything_stops(database):
+    assert may_empty(database) == "t"
+    owner, name = database.where["user"], "restores_by_a_test"
+    database.sql(f"DROP ROLE IF EXISTS {name}")
+    database.sql(f"CREATE ROLE {name} LOGIN PASSWORD 'of-a-test'")
+    database.where["user"] = name
+    database.env["PGPASSWORD"] = "of-a-test"
+
+    def said(text: str) -> None:
+        database.where["user"] = owner
+        database.sql(text)
+        database.where["user"] = name
+
+    try:
+        assert may_empty(database) == "f"
+        # -- what the advice says is enough, and half of it is not
+        said(f'ALTER SCHEMA public OWNER TO "{name}"')
+        assert may_empty(database) == "f"
+        said(f'GRANT CREATE ON DATABASE "{NAME}" TO "{name}"')
+        assert may_empty(database) == "t"
+        assert bring_back(database).returncode == 0
+    finally:
+        said(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
+        database.where["user"] = owner
+
+
+def test_somebody_else_s_session_holds_nothing_up_for_ever(database):
+    given = {name: value for name, value in database.where.items() if value}
+    with psycopg.connect(dbname=NAME, **given) as other:
+        other.execute("SELECT * FROM agent")
+        done = bring_back(database)
+    assert done.returncode != 0 and "lock timeout" in done.stderr
     assert database.names() == {"agent", "call", "skill", "busy"}

@@ -27,6 +27,7 @@ all:
       SCA: 7200
   vars:
     ansible_user: admin
+    ansible_ssh_private_key_file: keys/admin
     TZ: America/Lima
     infra_env: lan
     fqdn: "{{ name }}.example.test"
@@ -68,7 +69,11 @@ def test_what_it_would_bring_is_told_with_the_reason_for_what_stays(acme):
     assert before["infra_env"] == "cloud" and before["postgres_port"] == 5432
     assert [taken.name for taken in found.secrets_taken] == ["postgres_password", "minio_password"]
     left = {one.old: one.why for one in found.left}
-    assert set(left) == {"TZ", "fqdn", "asterisk_version", "ami_password", "google_maps_center"}
+    assert set(left) == {
+        "ansible_ssh_private_key_file", "TZ", "fqdn", "asterisk_version", "ami_password",
+        "google_maps_center",
+    }  # fmt: skip
+    assert "how a host is reached itself" in left["ansible_ssh_private_key_file"]
     assert "The portal sets this itself" in left["TZ"] and "template" in left["fqdn"]
     assert "“not a tag” is refused: " in left["asterisk_version"]
     assert "does not know" in left["google_maps_center"] and "back-tick" in left["ami_password"]

@@ -19,6 +19,7 @@ WORDS = {
         "Error: initializing source docker://docker.io/omnileads/nginx:9: reading manifest 9 in "
         "docker.io/omnileads/nginx: manifest unknown"
     ),
+    "DatabaseHeld": "psql:<stdin>:1: ERROR:  canceling statement due to lock timeout",
     "RegistryMute": (
         "Error: initializing source docker://docker.io/omnileads/nginx:9: pinging container "
         "registry registry-1.docker.io: dial tcp: lookup registry-1.docker.io: no such host"
@@ -26,14 +27,15 @@ WORDS = {
 }
 
 
-def meaning(words: str, **row):
+def meaning(words: str, kind: str = "ansible.playbook", **row):
     """Return what a failure with these words on host core-one means."""
     found = [
         {"summary": words, "detail": "", "address": "core-one", "place": "a.yml:1, in “Do it”"}
     ]
     rows = [{"host": "core-one", "unreachable": 0, **row}]
     work = SimpleNamespace(
-        step=SimpleNamespace(progress={"hosts": rows}), kind=SimpleNamespace(actions={})
+        step=SimpleNamespace(kind=kind, progress={"hosts": rows}),
+        kind=SimpleNamespace(actions={}),
     )
     return playbooks.meaning_of(work, found)
 
@@ -53,6 +55,14 @@ def test_other_words_are_told_as_they_are_unless_there_was_no_way_to_the_host():
     assert type(meaning("boom")).__name__ == "PlaybookFailed"
     assert "boom" in str(meaning("boom")) and "Do it" in str(meaning("boom"))
     assert type(meaning("Connection refused", unreachable=1)).__name__ == "HostUnreachable"
+
+
+def test_a_host_that_is_lost_in_the_middle_may_have_stopped_units():
+    lost = meaning("Connection refused", unreachable=1, ok=3)
+    assert type(lost).__name__ == "HostLost"
+    assert "stays stopped" in str(lost) and "start what does not run" in str(lost)
+    read = meaning("Connection refused", kind="ansible.ask", unreachable=1, ok=3)
+    assert type(read).__name__ == "HostUnreachable"
 
 
 def test_why_a_module_did_not_run_at_all_is_told_and_not_that_it_did_not():

@@ -48,7 +48,7 @@ def test_needed_groups_are_told_by_role():
 def test_what_was_written_is_read_back():
     hosts = [host("one", "all_in_one", port=2222, user="admin"), host("two", "voice")]
     text = inventory.export(hosts, RULES, {"size": 3})
-    found, variables, _differing = inventoryfile.read(text, RULES)
+    found, variables, _differing, _unused = inventoryfile.read(text, RULES)
     assert [(f["name"], f["role"], f["port"], f["user"]) for f in found] == [
         ("one", "all_in_one", 2222, "admin"), ("two", "voice", 22, "root"),
     ]  # fmt: skip
@@ -159,3 +159,52 @@ all:
         "fqdn": "cc.example.test", "django_version": "240201.10", "shm_size": "64",
     }  # fmt: skip
     assert found.differing == ["size"]
+
+
+GROUPED = """
+all:
+  vars: {ansible_port: 22, ansible_user: everybody, ansible_ssh_common_args: -o ProxyJump=gate}
+  children:
+    site:
+      vars:
+        ansible_ssh_user: of-site
+        ansible_port: 2201
+        ansible_python_interpreter: /usr/bin/python3
+      children:
+        app:
+          vars: {ansible_port: 2202, ansible_become: yes}
+          hosts:
+            one: {ansible_ssh_host: 192.0.2.1}
+        voice:
+          hosts:
+            two: {ansible_host: 192.0.2.2, ansible_ssh_port: 2203, ansible_user: own}
+            three: {ansible_host: 192.0.2.3}
+    other:
+      vars: {ansible_user: of-nobody, ansible_become: no}
+"""
+
+
+def test_what_a_host_s_groups_say_counts_for_it_and_the_nearest_wins():
+    found = inventoryfile.read(GROUPED, RULES)
+    told = {h["name"]: (h["address"], h["port"], h["user"], h["python"]) for h in found.hosts}
+    assert told == {
+        "one": ("192.0.2.1", 2202, "of-site", "/usr/bin/python3"),
+        "two": ("192.0.2.2", 2203, "own", "/usr/bin/python3"),
+        "three": ("192.0.2.3", 2201, "of-site", "/usr/bin/python3"),
+    }
+    # -- what else there is of Ansible's own is not taken over, and not silently
+    assert found.unused == ["ansible_become", "ansible_ssh_common_args"]
+    assert found.variables == {}
+
+
+def test_groups_that_hold_each_other_have_an_end():
+    text = """
+all:
+  children:
+    app:
+      vars: {ansible_port: 2201}
+      hosts: {one: {ansible_host: 192.0.2.1}}
+      children: {site: {children: {app: {vars: {ansible_user: of-app}}}}}
+"""
+    (host,) = inventoryfile.read(text, RULES).hosts
+    assert (host["port"], host["user"]) == (2201, "of-app")

@@ -114,6 +114,16 @@ def test_folders_are_told_with_what_is_in_them(parts, store, s3):
     assert parts[1].remove(store, "backup/acme/20260101T000000Z/") == {"changed": False}
 
 
+def test_a_list_leaves_out_what_another_tenant_of_the_name_left(parts, store, s3):
+    told = {"1": b'{"stack": "stk_mine"}', "2": b'{"stack": "stk_gone"}', "3": b"{}", "4": b"cut"}
+    for name, body in told.items():
+        s3.put_object(Bucket="acme", Key=f"backup/acme/{name}/manifest.json", Body=body)
+    s3.put_object(Bucket="acme", Key="backup/acme/5/database.dump", Body=b"half")
+    found = parts[1].list_folders(store, "backup/acme/")
+    mine = parts[1].without_others(store, found, "stk_mine")
+    assert [one["taken_at"] for one in mine] == ["5", "3", "1"]
+
+
 def test_an_object_that_was_cut_is_no_file(parts, store, s3, tmp_path):
     s3.put_object(Bucket="acme", Key="dump", Body=b"half")
     wanted = hashlib.sha256(b"half of it").hexdigest()

@@ -1,7 +1,11 @@
 """Actions of omnileads-hosts about backups: what they ask for, and in which order."""
 
+import subprocess
+import tarfile
 from pathlib import Path
+from shlex import quote
 
+import jinja2
 import pytest
 import yaml
 
@@ -59,7 +63,8 @@ def test_who_may_and_what_is_typed(actions, name, kind, risk, confirm):
     assert (action.kind, action.risk, action.confirm, action.when) == (
         kind, risk, confirm, "installed",
     )  # fmt: skip
-    assert not action.is_plan_only and not action.uses_engine and not action.auto_apply_allowed
+    assert action.is_plan_only is (name == "backups")
+    assert not action.uses_engine and not action.auto_apply_allowed
 
 
 def test_a_restore_looks_at_the_version_first_and_ends_when_the_site_answers(actions):
@@ -127,3 +132,45 @@ def test_what_is_secret_stands_on_no_command_line_of_the_role():
     for point in ("begin", "make", "fetch", "put_back", "list"):
         for option, told in spec[point]["options"].items():
             assert told.get("no_log", False) is option.endswith(secret), (point, option)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "is_good"),
+    [
+        (tarfile.REGTYPE, 0o755, True),
+        (tarfile.DIRTYPE, 0o2775, True),
+        (tarfile.SYMTYPE, 0o777, True),
+        (tarfile.REGTYPE, 0o4755, False),
+        (tarfile.REGTYPE, 0o2755, False),
+        (tarfile.CHRTYPE, 0o600, False),
+        (tarfile.FIFOTYPE, 0o600, False),
+    ],
+)
+def test_nothing_but_files_folders_and_links_comes_out_of_a_bucket(tmp_path, kind, mode, is_good):
+    pack = tmp_path / "fetched-asterisk-voice.tar.gz"
+    with tarfile.open(pack, "w:gz") as made:
+        for number in range(3000):
+            made.addfile(tarfile.TarInfo(f"./plain-{number}"))
+        for number in range(9):
+            odd = tarfile.TarInfo(f"./odd {number}")
+            odd.type, odd.mode, odd.linkname = kind, mode, "plain-1"
+            made.addfile(odd)
+    (task,) = (t for t in tasks("fetch.yml") if t["name"].startswith("Check that Asterisk's own"))
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    environment.filters["quote"] = quote
+    values = {"backup_folder": tmp_path, "backup_mine": ["asterisk-voice.tar.gz"]}
+    script = environment.from_string(task["ansible.builtin.shell"]["cmd"]).render(values)
+
+    def checked() -> subprocess.CompletedProcess:
+        return subprocess.run(["/bin/bash", "-c", script], capture_output=True, text=True)
+
+    done = checked()
+    assert (done.returncode == 0) is is_good, done.stderr
+    assert ("odd 0" in done.stderr) is not is_good
+    # -- one that cannot be read is none
+    pack.write_bytes(pack.read_bytes()[:-40])
+    assert checked().returncode != 0
+    names = [t["name"] for t in tasks("fetch.yml")]
+    assert names.index(task["name"]) < names.index(
+        "Unpack Asterisk's own files beside those in use"
+    )

@@ -111,6 +111,14 @@ def test_an_input_that_the_hcl_does_not_have_cannot_be_required(settings, tmp_pa
     assert told == ["There is no input “protected”."]
 
 
+def test_inputs_have_one_other_word(settings, tmp_path):
+    settings.BLUEPRINT_ROOT = tmp_path / "right"
+    assert blueprint(tmp_path / "right", "{kind: probe.http, url: x, inputs: applied}") == []
+    settings.BLUEPRINT_ROOT = tmp_path / "wrong"
+    told = blueprint(tmp_path / "wrong", "{kind: probe.http, url: x, inputs: aplied}")
+    assert told == ["probe.http knows “inputs: applied” alone, not “aplied”."]
+
+
 def test_a_playbook_that_is_not_there_and_a_kind_without_hosts_are_told(settings, tmp_path):
     settings.BLUEPRINT_ROOT = tmp_path
     told = blueprint(tmp_path, "{kind: ansible.playbook, playbook: ansible/a.yml}")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
@@ -25,6 +27,10 @@ options:
   key: {description: The object's key, or what keys begin with., required: true, type: str}
   path: {description: The file., type: path}
   sha256: {description: What a download must have; any other one is removed., type: str}
+  stack:
+    description:
+      - Of C(listed) folders whose manifest.json tells another C(stack) are left out.
+    type: str
   url: {description: Address of the store., required: true, type: str}
   bucket: {description: Name of the bucket., required: true, type: str}
   region: {description: Its region., default: us-east-1, type: str}
@@ -55,6 +61,9 @@ folders:
       their bytes in all (C(size)).
   returned: listed
 """
+
+
+MANIFEST = "manifest.json"
 
 
 def put(store: Store, key: str, path: str, is_made: bool) -> dict[str, object]:
@@ -98,6 +107,28 @@ def list_folders(store: Store, prefix: str) -> list[dict[str, object]]:
     return [found[name] for name in sorted(found, reverse=True)]
 
 
+def without_others(
+    store: Store, folders: list[dict[str, object]], stack: str
+) -> list[dict[str, object]]:
+    """Return the folders without those whose manifest.json names another stack, or is none."""
+    return [
+        one
+        for one in folders
+        if MANIFEST not in one["names"] or stack_of(store, one["key"] + MANIFEST) in ("", stack)
+    ]
+
+
+def stack_of(store: Store, key: str) -> str | None:
+    """Return whose a manifest says the backup is: empty when it does not, None when it is none."""
+    file = io.BytesIO()
+    store.read(key, file)
+    try:
+        told = json.loads(file.getvalue())
+    except ValueError:
+        return None
+    return str(told.get("stack", "")) if isinstance(told, dict) else None
+
+
 def remove(store: Store, prefix: str) -> dict[str, object]:
     """Remove all objects whose key begins so."""
     keys = [key for key, _size in store.listed(prefix)]
@@ -115,6 +146,7 @@ def main() -> None:
             "key": {**text, "no_log": False},
             "path": {"type": "path"},
             "sha256": {"type": "str"},
+            "stack": {"type": "str"},
             "url": text,
             "bucket": text,
             "region": {"type": "str", "default": "us-east-1"},
@@ -137,7 +169,10 @@ def main() -> None:
         elif told["state"] == "absent":
             done = remove(store, told["key"])
         else:
-            done = {"folders": list_folders(store, told["key"])}
+            folders = list_folders(store, told["key"])
+            if told["stack"]:
+                folders = without_others(store, folders, told["stack"])
+            done = {"folders": folders}
     except (OSError, StoreError) as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(**{"changed": False, **done})
