@@ -1,5 +1,6 @@
 """Who may see and do what. Rows are reached only through `visible_to(user)`."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
@@ -34,6 +35,11 @@ GRANTS: dict[str, frozenset[str]] = {
     "approver": _OPERATE | {"approve"},
     "admin": frozenset(KINDS),
 }
+
+
+def kinds_of(roles: Iterable[str]) -> frozenset[str]:
+    """Return the kinds of action that any of these roles grants."""
+    return frozenset().union(*(GRANTS.get(role, ()) for role in roles))
 
 
 def user_can(user: User, kind: str, target: Any = None) -> bool:

@@ -175,8 +175,7 @@ def require_gift(actor: Actor, roles: Iterable[str] = (), groups: Iterable[Group
     if actor.limits is None:
         return
     held = Membership.objects.filter(group__in=list(groups)).values_list("role", flat=True)
-    given = {kind for role in (*roles, *held) for kind in access.GRANTS.get(role, ())}
-    if more := given - actor.limits.kinds:
+    if more := access.kinds_of([*roles, *held]) - actor.limits.kinds:
         kinds = ", ".join(str(access.KINDS[kind]) for kind in access.KINDS if kind in more)
         raise TokenGivesLess(kinds=kinds)
 

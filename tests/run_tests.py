@@ -1,7 +1,7 @@
 """Run the tests with all that they need: `make test` calls this inside .venv.
 
 Without arguments there are two processes, where memory allows: tests that mostly wait for a
-simulated cloud (marked `aside`) run beside the rest, with servers of their own.
+simulated cloud or for booted hosts (marked `aside`) run beside the rest, with servers of their own.
 
 Servers are the embedded ones in a private temporary folder, or those that DATABASE_URL and
 REDIS_URL name. Chromium comes from the distribution where it may be installed; without one,

@@ -86,6 +86,7 @@ def seed(lab: Lab) -> dict[str, Any]:
         },
         "operations": {
             "get_plan": {"run_id": planned.public_id},
+            "reveal_output": {"stack_id": stack.public_id},
             "archive_tenant": {"tenant_id": spare.public_id},
             "unpin_component": {"tenant_id": lab.acme.public_id},
             "list_hosts": {"stack_id": own.stack.public_id},

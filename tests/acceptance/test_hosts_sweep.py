@@ -24,6 +24,7 @@ from tests.portal import wait_for
 from tests.tenantweb import everywhere
 
 pytestmark = [
+    pytest.mark.aside,
     pytest.mark.portal,
     pytest.mark.terraform,
     pytest.mark.timeout(600),

@@ -15,6 +15,7 @@ from tests.factories import make_region
 from tests.hosted import Hosted, do, log_of
 
 pytestmark = [
+    pytest.mark.aside,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(600),
     pytest.mark.skipif(bool(nspawnhosts.why_not()), reason=nspawnhosts.why_not()),

@@ -109,6 +109,15 @@ def open_owner(page, section: str, name: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text(name)
 
 
+def comes_to(page, wanted: str) -> None:
+    """Wait until the run's tag says what is wanted; tell what went wrong as soon as it does."""
+    words = re.compile(f"{wanted}|Errored|Cancelled|Rejected|Lost")
+    expect(status(page)).to_contain_text(words, timeout=RUN_MS)
+    if wanted not in status(page).inner_text():
+        log = page.get_by_role("log").inner_text()[-4000:]
+        pytest.fail(f"{wanted} is wanted:\n{page.locator('main').inner_text()[:4000]}\n…\n{log}")
+
+
 def plan(page, action: str, reason: str, fill: Callable[[], None] = lambda: None) -> None:
     """Open an action, give a reason and what else it asks for, and wait for the plan."""
     page.get_by_role("link", name=action, exact=True).first.click()
@@ -117,7 +126,7 @@ def plan(page, action: str, reason: str, fill: Callable[[], None] = lambda: None
     page.locator(".o-submit button").click()
     page.wait_for_url(re.compile(r"/runs/run_"))
     page.evaluate("window.stayed = true")
-    expect(status(page)).to_contain_text("Waiting for confirmation", timeout=RUN_MS)
+    comes_to(page, "Waiting for confirmation")
 
 
 def apply(page, button: str, done: str) -> None:
@@ -134,7 +143,7 @@ def ready(page) -> None:
     for number, name in enumerate(STAGES):
         expect(stages.nth(number)).to_contain_text(name, timeout=RUN_MS)
         expect(stages.nth(number)).to_have_attribute("data-tone", "ok", timeout=RUN_MS)
-    expect(status(page)).to_contain_text("Applied", timeout=RUN_MS)
+    comes_to(page, "Applied")
     assert page.evaluate("window.stayed"), "the page was loaded again meanwhile"
 
 
@@ -148,7 +157,7 @@ def test_a_newcomer_installs_resizes_and_destroys_a_tenant_on_aws(signed_in, por
     open_owner(page, "Environments", "shareddemo")
     plan(page, "Install", "the demo's network")
     apply(page, "Confirm & apply", "Creation complete")
-    expect(status(page)).to_contain_text("Applied", timeout=SOON_MS)
+    comes_to(page, "Applied")
     told("the environment stands after")
 
     open_owner(page, "Tenants", "democorp")
@@ -180,7 +189,7 @@ def test_a_newcomer_installs_resizes_and_destroys_a_tenant_on_aws(signed_in, por
     name.fill("democorp")
     page.locator("#confirm").get_by_role("checkbox").check()
     apply(page, "Destroy democorp", "Destruction complete")
-    expect(status(page)).to_contain_text("Applied", timeout=SOON_MS)
+    comes_to(page, "Applied")
     told("nothing of it is left after")
     open_owner(page, "Tenants", "democorp")
     expect(page.locator("main")).not_to_contain_text("In service")
