@@ -5,13 +5,14 @@ import hmac
 import ipaddress
 import re
 import secrets as random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Q
+from django.db import connection, transaction
+from django.db.models import Model, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -21,6 +22,7 @@ from tenants.errors import NotAllowed, TokenNotMade, TokenRefused
 from tenants.limits import Limits
 from tenants.models import ApiToken, ApiTokenPlace, Region, SharedEnvironment, Tenant, User
 
+Row = TypeVar("Row", bound=Model)
 PREFIX = "oml_"
 FORM = re.compile(r"oml_([0-9A-HJKMNP-TV-Z]{26})\.([A-Za-z0-9_-]{43})")
 ID = re.compile(r"oml_([0-9A-HJKMNP-TV-Z]{26})\.")
@@ -158,10 +160,7 @@ def owner_of(text: str, address: str | None) -> User:
 
     Raises TokenRefused. Whoever does not have the secret learns nothing of the token.
     """
-    token = None
-    if FORM.fullmatch(text):
-        rows = ApiToken.objects.select_related("user")
-        token = rows.filter(public_id=id_in(text)).first()
+    token = _with_owner(id_in(text)) if FORM.fullmatch(text) else None
     expected = token.digest if token is not None else "0" * 64
     if not hmac.compare_digest(expected, _digest(text)) or token is None:
         raise TokenRefused(why=_("it is not known. Make a new one in your profile."))
@@ -170,6 +169,38 @@ def owner_of(text: str, address: str | None) -> User:
     user = token.user
     user.limits = Limits.of(token)
     return user
+
+
+def _with_owner(public_id: str) -> ApiToken | None:
+    """Return a token with its owner, or None.
+
+    Each request asks this. Its SQL is made once: making it takes four times as long as asking.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_sql_with_owner(), [public_id])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    token = _made(ApiToken, row)
+    token.user = _made(User, row[len(ApiToken._meta.concrete_fields) :])
+    return token
+
+
+@cache
+def _sql_with_owner() -> str:
+    # The columns come in the order of the fields, the owner's behind the token's.
+    rows = ApiToken.objects.select_related("user").filter(public_id="").order_by()
+    return rows.query.sql_with_params()[0]
+
+
+def _made(model: type[Row], row: Sequence[Any]) -> Row:
+    """Return an instance of a row's first values, as the ORM makes it of its own rows."""
+    names, values = [], []
+    for field, found in zip(model._meta.concrete_fields, row, strict=False):
+        read = getattr(field, "from_db_value", None)
+        names.append(field.attname)
+        values.append(found if read is None else read(found, None, connection))
+    return model.from_db(connection.alias, names, values)
 
 
 def _refuse_ended(token: ApiToken, address: str | None) -> None:

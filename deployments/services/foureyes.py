@@ -302,18 +302,25 @@ def approver_of(run: Run, held: Approval | None = None) -> Actor | None:
     """
     if held is not None:
         return Actor(kind="user", id=held.decided_by_id, name=held.decided_by)
-    if run.grant_id is not None:
+    if run.grant_id is not None and _held_then(run, run.grant):
         return Actor(kind="user", id=run.grant.granted_by_id, name=run.grant.granted_by)
     return None
 
 
+def _held_then(run: Run, grant: StandingGrant) -> bool:
+    """Tell whether a grant held when the run was let go, or holds now while it was not."""
+    went = (run.confirmed_at or run.apply_started_at) if has_plan(run) else run.admitted_at
+    then = went or timezone.now()
+    return grant.ends_at > then and (grant.revoked_at is None or grant.revoked_at > then)
+
+
 def yes_to(run: Run) -> dict[str, Any]:
     """Return `approver` and `plan_digest` of a run, as `audit.record` takes them at its end."""
+    plan = Plan.objects.filter(run=run).values_list("digest", flat=True).first() or ""
     rows = Approval.objects.filter(run=run, state=ApprovalStatus.APPROVED)
-    return {
-        "approver": approver_of(run, rows.order_by("-decided_at").first()),
-        "plan_digest": Plan.objects.filter(run=run).values_list("digest", flat=True).first() or "",
-    }
+    if has_plan(run):  # a yes to another plan is none to this one
+        rows = rows.filter(digest=plan)
+    return {"approver": approver_of(run, rows.order_by("-decided_at").first()), "plan_digest": plan}
 
 
 def told_grant(run: Run) -> dict[str, Any]:

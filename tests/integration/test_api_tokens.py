@@ -295,3 +295,18 @@ def test_the_list_asks_no_more_with_more_tokens(admin: User):
     for _ in range(9):
         factories.make_token(admin, places=[stack.tenant, stack.region])
     assert count() == few
+
+
+def test_the_owner_of_a_token_is_as_the_orm_reads_them(admin: User):
+    token, text = factories.make_token(admin, networks=["127.0.0.0/8"], kinds=["view", "plan"])
+    tokens.owner_of(text, "127.0.0.1")
+    token.refresh_from_db()
+    with CaptureQueriesContext(connection) as asked:
+        read = tokens._with_owner(token.public_id)
+    assert len(asked) == 1
+    for ours, theirs in ((read, token), (read.user, User.objects.get(pk=admin.pk))):
+        for field in theirs._meta.concrete_fields:
+            assert getattr(ours, field.attname) == getattr(theirs, field.attname), field
+        assert not ours.get_deferred_fields() and not ours._state.adding
+    assert read.kinds == ["view", "plan"] and read.last_used_ip == "127.0.0.1"
+    assert tokens._with_owner("tok_unknown") is None

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from deployments.logs import LogWriter
-from deployments.models import Plan, Run
+from deployments.models import Plan, Run, StandingGrant
 from deployments.runstatus import RunStatus
 from deployments.services import approve_run, discard_run, grant, queue_run, reject_run, set_end
 from deployments.services.lifecycle import end_run
@@ -136,7 +136,18 @@ def test_what_has_no_plan_names_the_approver_alone(acme, alice, erin):
     assert found["approval.approve"] == ("Erin", "") and found["run.end"] == ("Erin", "")
 
 
-def test_who_granted_it_beforehand_is_named(throw_away, db):
+def test_a_yes_to_another_plan_is_not_named_at_the_end(acme, alice, erin):
+    run = dangerous(acme, alice)
+    asked(alice, run)
+    approve_run(actor(erin), run, reason=WHY)
+    Plan.objects.filter(run=run).update(digest="f" * 64)
+    run.refresh_from_db()
+    end_run(run, S.CANCELED, actor=actors.system("worker"))
+    assert yes(run)["run.end"] == ("", "f" * 64)
+
+
+@pytest.mark.parametrize("is_let_go", [True, False])
+def test_who_granted_it_beforehand_is_named(is_let_go, throw_away, db):
     region = make_region("north")
     with_four_eyes()
     tenant = services.create_tenant(
@@ -151,4 +162,11 @@ def test_who_granted_it_beforehand_is_named(throw_away, db):
     grant(actor(erin), stack=stack, accounts=[robot], may_create=False, may_destroy=True,
           ends_at=end, reason="nightly")  # fmt: skip
     run = queue_run(actor(robot), stack, "destroy", reason="x")
-    assert yes(Run.objects.get(pk=run.pk))["run.queue"] == ("erin", "")
+    run = Run.objects.select_related("stack", "grant").get(pk=run.pk)
+    assert yes(run)["run.queue"] == ("erin", "")
+    # An end of the grant takes the name from what was not let go under it, and from nothing else.
+    run.confirmed_at = timezone.now() if is_let_go else None
+    StandingGrant.objects.update(revoked_at=timezone.now())
+    run.grant.refresh_from_db()
+    end_run(run, S.CANCELED, actor=actors.system("worker"))
+    assert yes(run)["run.end"] == ("erin" if is_let_go else "", "")
