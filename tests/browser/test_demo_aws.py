@@ -111,7 +111,7 @@ def open_owner(page, section: str, name: str) -> None:
 
 def comes_to(page, wanted: str) -> None:
     """Wait until the run's tag says what is wanted; tell what went wrong as soon as it does."""
-    words = re.compile(f"{wanted}|Errored|Cancelled|Rejected|Lost")
+    words = re.compile(f"{wanted}|Errored|Canceled|Discarded|Lost")
     expect(status(page)).to_contain_text(words, timeout=RUN_MS)
     if wanted not in status(page).inner_text():
         log = page.get_by_role("log").inner_text()[-4000:]

@@ -146,8 +146,9 @@ def test_a_yes_to_another_plan_is_not_named_at_the_end(acme, alice, erin):
     assert yes(run)["run.end"] == ("", "f" * 64)
 
 
-@pytest.mark.parametrize("is_let_go", [True, False])
-def test_who_granted_it_beforehand_is_named(is_let_go, throw_away, db):
+# What was let go: by its plan's yes, by itself, or with no plan at all; and what was not.
+@pytest.mark.parametrize("went", ["confirmed_at", "apply_started_at", "admitted_at", None])
+def test_who_granted_it_beforehand_is_named(went, throw_away, db):
     region = make_region("north")
     with_four_eyes()
     tenant = services.create_tenant(
@@ -165,8 +166,11 @@ def test_who_granted_it_beforehand_is_named(is_let_go, throw_away, db):
     run = Run.objects.select_related("stack", "grant").get(pk=run.pk)
     assert yes(run)["run.queue"] == ("erin", "")
     # An end of the grant takes the name from what was not let go under it, and from nothing else.
-    run.confirmed_at = timezone.now() if is_let_go else None
+    if went == "admitted_at":
+        run.steps_wanted = []
+    if went:
+        setattr(run, went, timezone.now())
     StandingGrant.objects.update(revoked_at=timezone.now())
     run.grant.refresh_from_db()
     end_run(run, S.CANCELED, actor=actors.system("worker"))
-    assert yes(run)["run.end"] == ("erin" if is_let_go else "", "")
+    assert yes(run)["run.end"] == ("erin" if went else "", "")
